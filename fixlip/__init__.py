@@ -1,0 +1,48 @@
+"""FIxLIP-Lab: why does CLIP find an image and a caption similar?
+
+    encoder = fixlip.load("emoji-clip")
+    explanation = fixlip.explain(encoder, image, "a cat next to a banana")
+
+Names are imported when they are first used, so that `import fixlip` is quick and loads no torch.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from . import emoji as emoji
+    from .api import explain as explain
+    from .encoders import Encoder as Encoder
+    from .encoders import load as load
+    from .explanation import Explanation as Explanation
+    from .game import Game as Game
+    from .samples import Samples as Samples
+    from .samples import sample as sample
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "Encoder": "encoders",
+    "Explanation": "explanation",
+    "Game": "game",
+    "Samples": "samples",
+    "explain": "api",
+    "load": "encoders",
+    "sample": "samples",
+}
+
+__all__ = ["Encoder", "Explanation", "Game", "Samples", "emoji", "explain", "load", "sample"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "emoji":
+        return import_module(".emoji", __name__)
+    if name in _HOME:
+        return getattr(import_module(f".{_HOME[name]}", __name__), name)
+    raise AttributeError(f"module 'fixlip' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -1,0 +1,1 @@
+"""Estimators: from a game, or samples of it, to an Explanation."""

@@ -1,0 +1,193 @@
+"""The game: players are image patches and caption tokens, the value is the model's similarity of the masked pair.
+
+    v(x) = scale * <f(x_image), g(x_text)> + bias
+
+with f and g the unit-norm embeddings of the masked image and the masked caption (Baniecki et al., NeurIPS 2025,
+Section 3). Because f never sees the caption and g never sees the image, masked images and masked captions combine for
+free: m_I images and m_T captions cost m_I + m_T encodings and give m_I * m_T values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .encoders import Encoder
+from .images import ImageSource
+from .masks import BoolArray, FloatArray, check_masks, distinct, pack
+from .players import Players, patch_labels
+from .progress import progress_bar
+
+Float32Array = NDArray[np.float32]
+
+
+class Game:
+    """The similarity game of one image and one caption.
+
+    Every distinct mask is encoded once: embeddings are remembered, so asking again, or going on after an interruption,
+    costs nothing for what is known.
+
+    Args:
+        encoder: from `fixlip.load`.
+        image: a file, a Pillow image or an array.
+        text: the caption.
+
+    Raises:
+        ValueError: one sentence, before any model call, if the image cannot be read, or the caption is empty or too
+            long.
+    """
+
+    def __init__(self, encoder: Encoder, image: ImageSource, text: str):
+        caption = encoder.prepare_text(text)
+        pixels, view = encoder.prepare_image(image)
+        self._set_up(encoder, pixels, caption, view)
+
+    @classmethod
+    def from_inputs(cls, model: Any, pixel_values: Any, input_ids: Any, labels: tuple[str, ...] | None = None) -> Game:
+        """The game of inputs that were prepared elsewhere.
+
+        Args:
+            model: a Hugging Face CLIPModel, or an Encoder.
+            pixel_values: normalised picture, shape (3, height, width) or (1, 3, height, width).
+            input_ids: token ids, shape (length,) or (1, length), begin and end of text included.
+            labels: one name a caption token.
+        """
+        import torch
+
+        encoder = model if isinstance(model, Encoder) else Encoder(model)
+        pixels = torch.as_tensor(pixel_values, dtype=torch.float32)
+        pixels = pixels[0] if pixels.ndim == 4 and len(pixels) == 1 else pixels
+        wanted = (3, encoder.image_size, encoder.image_size)
+        if tuple(pixels.shape) != wanted:
+            raise ValueError(f"pixel_values: got shape {tuple(pixels.shape)}, wanted {wanted}.")
+        ids = torch.as_tensor(input_ids)
+        caption = encoder.caption(ids[0] if ids.ndim == 2 and len(ids) == 1 else ids, labels=labels)
+        game = cls.__new__(cls)
+        game._set_up(encoder, pixels, caption, None)
+        return game
+
+    def _set_up(self, encoder: Encoder, pixels: Any, caption: Any, view: NDArray[np.uint8] | None) -> None:
+        self.encoder = encoder
+        self.grid = encoder.grid
+        self.n_image = self.grid[0] * self.grid[1]
+        self.n_text = len(caption.labels)
+        self.n_players = self.n_image + self.n_text
+        self.labels = patch_labels(self.grid) + tuple(caption.labels)
+        self.text = str(caption.text)
+        self.image = view
+        self.scale, self.bias = encoder.scale, encoder.bias
+        self._pixels, self._caption = pixels, caption
+        self._image_memory, self._text_memory = _Memory(), _Memory()
+
+    # ---- values
+
+    def __call__(self, masks: BoolArray, progress: bool = False) -> FloatArray:
+        """Similarity of the pair under each mask.
+
+        Args:
+            masks: booleans of shape (m, n_players), image players first.
+            progress: show a bar if it takes long.
+
+        Returns:
+            logits of shape (m,), as the model returns them (`logits_per_image`), not shifted.
+        """
+        masks = check_masks(masks, self.n_players)
+        images = self.embed_images(masks[:, : self.n_image], progress)
+        texts = self.embed_texts(masks[:, self.n_image :], progress)
+        return np.asarray(self.scale * np.einsum("md,md->m", images, texts, dtype=np.float64) + self.bias)
+
+    def crossmodal(self, image_masks: BoolArray, text_masks: BoolArray, progress: bool = False) -> FloatArray:
+        """Similarity of every masked image with every masked caption.
+
+        Args:
+            image_masks: booleans of shape (m_I, n_image).
+            text_masks: booleans of shape (m_T, n_text).
+            progress: show a bar if it takes long.
+
+        Returns:
+            logits of shape (m_I, m_T), for m_I + m_T encodings.
+        """
+        image_masks = check_masks(image_masks, self.n_image, "image_masks")
+        text_masks = check_masks(text_masks, self.n_text, "text_masks")
+        images = self.embed_images(image_masks, progress).astype(np.float64)
+        return np.asarray(self.scale * images @ self.embed_texts(text_masks, progress).T + self.bias)
+
+    @property
+    def empty_value(self) -> float:
+        """Similarity when every patch and every token is removed (logit)."""
+        return float(self(np.zeros((1, self.n_players), bool))[0])
+
+    @property
+    def full_value(self) -> float:
+        """Similarity of the whole image and the whole caption (logit)."""
+        return float(self(np.ones((1, self.n_players), bool))[0])
+
+    @property
+    def players(self) -> Players:
+        """Who plays, and how to show them."""
+        return Players(
+            n_image=self.n_image,
+            n_text=self.n_text,
+            labels=self.labels,
+            grid=self.grid,
+            image=self.image,
+            text=self.text,
+            model=self.encoder.name,
+            empty_value=self.empty_value,
+            full_value=self.full_value,
+        )
+
+    # ---- embeddings
+
+    def embed_images(self, masks: BoolArray, progress: bool = False) -> Float32Array:
+        """Unit-norm embeddings of the masked image, float32 of shape (m, d), for masks of shape (m, n_image)."""
+        masks = check_masks(masks, self.n_image, "image_masks")
+        new = self._image_memory.unknown(masks)
+        batches = self.encoder.embed_images(self._pixels, new) if len(new) else iter(())
+        return self._image_memory.fill(masks, new, batches, "masked images" if progress else None)
+
+    def embed_texts(self, masks: BoolArray, progress: bool = False) -> Float32Array:
+        """Unit-norm embeddings of the masked caption, float32 of shape (m, d), for masks of shape (m, n_text)."""
+        masks = check_masks(masks, self.n_text, "text_masks")
+        new = self._text_memory.unknown(masks)
+        batches = self.encoder.embed_texts(self._caption, new) if len(new) else iter(())
+        return self._text_memory.fill(masks, new, batches, "masked captions" if progress else None)
+
+    def known_images(self, masks: BoolArray) -> NDArray[np.bool_]:
+        """Which of these image masks need no model call any more, shape (m,)."""
+        return self._image_memory.known(check_masks(masks, self.n_image, "image_masks"))
+
+    def __repr__(self) -> str:
+        return f"Game({self.n_image} patches, {self.n_text} tokens: {self.text!r}, {self.encoder.name})"
+
+
+class _Memory:
+    """Embeddings by mask. Stored batch by batch, so that an interruption loses one batch at most."""
+
+    def __init__(self) -> None:
+        self._rows: dict[bytes, Float32Array] = {}
+
+    def known(self, masks: BoolArray) -> NDArray[np.bool_]:
+        return np.array([key.tobytes() in self._rows for key in pack(masks)], dtype=bool)
+
+    def unknown(self, masks: BoolArray) -> BoolArray:
+        """The distinct masks that have no embedding yet."""
+        return distinct(masks[~self.known(masks)])[0]
+
+    def fill(
+        self, masks: BoolArray, new: BoolArray, batches: Iterator[Float32Array], description: str | None
+    ) -> Float32Array:
+        """Take the embeddings of the masks in `new` from `batches`; return those of all `masks`, shape (m, d)."""
+        keys, done = pack(new), 0
+        with progress_bar(len(new), description) as advance:
+            for batch in batches:
+                for key, row in zip(keys[done : done + len(batch)], batch, strict=True):
+                    self._rows[key.tobytes()] = row
+                done += len(batch)
+                advance(len(batch))
+        if not len(masks):
+            raise ValueError("masks: got none, wanted at least one.")
+        return np.stack([self._rows[key.tobytes()] for key in pack(masks)])

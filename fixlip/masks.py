@@ -1,0 +1,109 @@
+"""Masks: which players are present. Enumerating and drawing them, with the weights of the p-measure.
+
+A mask is a boolean row, one entry a player, True = the player is present. Under the p-measure every player is present
+independently with probability p (Baniecki et al., NeurIPS 2025, Section 3), so a mask with k of n players has weight
+p^k (1-p)^(n-k).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+BoolArray = NDArray[np.bool_]
+FloatArray = NDArray[np.float64]
+
+# 2^16 masks of 16 players: a second of work for a table game, and the largest enumeration anyone waits for.
+MAX_ENUMERATED_PLAYERS = 16
+
+
+def check_p(p: float, name: str = "p") -> float:
+    """Return `p` as a float, or raise ValueError unless 0 < p < 1."""
+    try:
+        value = float(p)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name}: got {p!r}, wanted a number between 0 and 1, for example 0.5.") from None
+    if not 0.0 < value < 1.0:
+        raise ValueError(f"{name}: got {value:g}, wanted a probability strictly between 0 and 1, for example 0.5.")
+    return value
+
+
+def check_count(value: int, name: str, minimum: int = 1) -> int:
+    """Return `value` as an int, or raise ValueError unless it is a whole number of at least `minimum`."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < minimum:
+        raise ValueError(f"{name}: got {value!r}, wanted a whole number of at least {minimum:,}.")
+    return int(value)
+
+
+def check_masks(masks: object, n_players: int, name: str = "masks") -> BoolArray:
+    """Return `masks` as a boolean array of shape (m, n_players).
+
+    A single mask of shape (n_players,) is taken as one row.
+
+    Raises:
+        TypeError: if the entries are not booleans (0/1 integers are refused, since they are too easily indices).
+        ValueError: if the shape does not fit the number of players.
+    """
+    array = np.asarray(masks)
+    if array.dtype != np.bool_:
+        raise TypeError(f"{name}: got entries of type {array.dtype}, wanted booleans (True = the player is present).")
+    if array.ndim == 1:
+        array = array[None, :]
+    if array.ndim != 2 or array.shape[1] != n_players:
+        raise ValueError(f"{name}: got shape {array.shape}, wanted (any number of masks, {n_players} players).")
+    return array
+
+
+def enumerate_masks(n_players: int) -> BoolArray:
+    """All 2^n masks, shape (2^n, n); bit k of the row number says whether player k is present."""
+    if n_players > MAX_ENUMERATED_PLAYERS:
+        raise ValueError(
+            f"n_players: got {n_players}, wanted at most {MAX_ENUMERATED_PLAYERS}, since all 2^n masks are listed."
+        )
+    rows = np.arange(2**n_players, dtype=np.uint32)
+    return (rows[:, None] >> np.arange(n_players, dtype=np.uint32) & 1).astype(bool)
+
+
+def mask_weights(masks: BoolArray, p: float) -> FloatArray:
+    """Weight of each mask under the p-measure, p^k (1-p)^(n-k), shape (m,); all 2^n of them sum to one."""
+    present = masks.sum(axis=1)
+    return np.asarray(p**present * (1.0 - p) ** (masks.shape[1] - present), dtype=np.float64)
+
+
+def draw_masks(n_players: int, size: int, p: float, rng: np.random.Generator) -> tuple[BoolArray, FloatArray]:
+    """Draw `size` independent masks from the p-measure; merge the repeated ones.
+
+    If there are no more than `size` masks at all, every one is returned with its exact weight, so that nothing is left
+    to chance.
+
+    Args:
+        n_players: number of players n.
+        size: number of draws.
+        p: probability with which each player is present.
+        rng: source of randomness.
+
+    Returns:
+        masks (m, n) without repetitions, m <= size, and weights (m,), which sum to one.
+    """
+    if n_players <= MAX_ENUMERATED_PLAYERS and 2**n_players <= size:
+        masks = enumerate_masks(n_players)
+        return masks, mask_weights(masks, p)
+    drawn = rng.random((size, n_players)) < p
+    masks, counts = distinct(drawn)
+    return masks, counts / size
+
+
+def distinct(masks: BoolArray) -> tuple[BoolArray, NDArray[np.int64]]:
+    """The distinct rows of `masks`, in order of first appearance, and how often each occurs."""
+    keys = pack(masks)
+    _, first, counts = np.unique(keys, return_index=True, return_counts=True)
+    order = np.argsort(first)
+    return masks[first[order]], counts[order]
+
+
+def pack(masks: BoolArray) -> NDArray[np.void]:
+    """One opaque, hashable key a row, shape (m,): equal masks have equal keys."""
+    bits = np.ascontiguousarray(np.packbits(masks, axis=1))
+    if bits.shape[1] == 0:
+        return np.zeros(len(masks), dtype="V1")
+    return bits.view(f"V{bits.shape[1]}")[:, 0]

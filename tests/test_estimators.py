@@ -1,0 +1,235 @@
+import numpy as np
+import pytest
+import shapiq
+from conftest import RandomBilinearGame, TableGame
+
+import fixlip
+from fixlip.estimators.basis import expand
+from fixlip.estimators.exact import exact
+from fixlip.estimators.least_squares import crossmodal_least_squares
+from fixlip.masks import enumerate_masks, mask_weights
+from fixlip.players import Players
+from fixlip.samples import Samples, Side
+
+PS = [0.3, 0.5, 0.7]
+
+
+def as_vector(explanation):
+    """Constant, attributions, interactions in lexicographic order."""
+    pairs = np.triu_indices(explanation.n_players, 1)
+    return np.concatenate([[explanation.constant], explanation.attributions, explanation.interactions[pairs]])
+
+
+def regression(masks, weights, values):
+    """Weighted least squares written down as the definition says, with no regard for size."""
+    first, second = np.triu_indices(masks.shape[1], 1)
+    design = np.hstack([np.ones((len(masks), 1)), masks, masks[:, first] & masks[:, second]]).astype(float)
+    root = np.sqrt(weights)[:, None]
+    return np.linalg.lstsq(design * root, values * root[:, 0], rcond=None)[0]
+
+
+# ---- exact
+
+
+@pytest.mark.parametrize("p", PS)
+def test_exact_equals_the_oracle_of_twelve_players(oracle, p):
+    table = oracle("exact12")
+    game = TableGame(table["values"], 6, 6)
+    found, expected = as_vector(exact(game, p)), table[f"p{10 * p:.0f}_wls"]
+    # The oracle explains v - v(empty).
+    found[0] -= game.values[0]
+    np.testing.assert_allclose(found, expected, atol=1e-9)
+    values = exact(game, p).first_order().attributions
+    np.testing.assert_allclose(values, table[f"p{10 * p:.0f}_wbanzhaf_value"], atol=1e-9)
+
+
+def test_exact_at_one_half_equals_shapiq(rng):
+    values = rng.normal(size=2**7)
+    game = TableGame(values, 4, 3)
+    computer = shapiq.ExactComputer(n_players=7, game=lambda masks: game(np.asarray(masks, bool)))
+    reference = computer("FBII", order=2)
+    found = exact(game, 0.5)
+    for coalition, position in reference.interaction_lookup.items():
+        if len(coalition) == 2:
+            assert found.interactions[coalition] == pytest.approx(reference.values[position], abs=1e-9)
+        elif len(coalition) == 1:
+            assert found.attributions[coalition] == pytest.approx(reference.values[position], abs=1e-9)
+    banzhaf = computer("BV", order=1)
+    expected = [banzhaf[(i,)] for i in range(7)]
+    np.testing.assert_allclose(found.first_order().attributions, expected, atol=1e-9)
+
+
+@pytest.mark.parametrize("p", [0.05, 0.5, 0.9])
+@pytest.mark.parametrize(("n_image", "n_text"), [(1, 1), (1, 0), (0, 2), (5, 3)])
+def test_exact_minimises_the_weighted_error(rng, p, n_image, n_text):
+    n = n_image + n_text
+    masks, values = enumerate_masks(n), rng.normal(size=2**n)
+    expected = regression(masks, mask_weights(masks, p), values)
+    found = exact(TableGame(values, n_image, n_text), p)
+    np.testing.assert_allclose(found.predict(masks), _predict(expected, masks), atol=1e-8)
+
+
+def _predict(coefficients, masks):
+    first, second = np.triu_indices(masks.shape[1], 1)
+    return np.hstack([np.ones((len(masks), 1)), masks, masks[:, first] & masks[:, second]]) @ coefficients
+
+
+def test_exact_refuses_large_games():
+    with pytest.raises(ValueError, match="got 17 players, wanted at most 16"):
+        exact(TableGame([0.0], 9, 8))
+
+
+def test_a_game_of_three_players_is_a_lambda():
+    class Game:
+        n_image, n_text = 1, 2
+
+        def __call__(self, masks):
+            return 1.0 + 2.0 * masks[:, 0] + 4.0 * masks[:, 0] * masks[:, 2]
+
+    explanation = exact(Game(), 0.3)
+    assert explanation.constant == pytest.approx(1)
+    np.testing.assert_allclose(explanation.attributions, [2, 0, 0], atol=1e-12)
+    assert explanation.interactions[0, 2] == pytest.approx(4)
+    assert explanation.labels == ("image 0", "text 0", "text 1")
+
+
+# ---- the orthonormal basis
+
+
+@pytest.mark.parametrize("p", [0.2, 0.5, 0.7])
+def test_the_basis_is_orthonormal_under_the_p_measure(p):
+    masks = enumerate_masks(6)
+    phi = expand(masks, p, 2)
+    np.testing.assert_allclose(phi.T @ (mask_weights(masks, p)[:, None] * phi), np.eye(22), atol=1e-12)
+
+
+# ---- cross-modal least squares
+
+
+def oracle_samples(table, name, enumerated):
+    """The oracle stores values of all pairs: taken as embeddings of the image, with unit vectors for the captions."""
+    n_image, n_text, empty, full = table["meta_nI_nT_empty_full"]
+    n_image, n_text, p = int(n_image), int(n_text), int(name[1]) / 10
+    image_masks = np.unpackbits(table[f"{name}_cm_image_masks"], axis=1)[:, :n_image].astype(bool)
+    counts = table[f"{name}_cm_image_counts"]
+    if enumerated:
+        text_masks, values = table[f"{name}_cmenum_text_masks"], table[f"{name}_cmenum_values"]
+        text_weights = mask_weights(text_masks, p)
+    else:
+        text_masks, values = table[f"{name}_cm_text_masks"], table[f"{name}_cm_values"]
+        text_weights = table[f"{name}_cm_text_counts"] / table[f"{name}_cm_text_counts"].sum()
+    players = Players(n_image, n_text, tuple(map(str, range(n_image + n_text))), empty_value=empty, full_value=full)
+    return Samples(
+        players=players,
+        image=Side(image_masks, counts / counts.sum(), values - empty),
+        text=Side(text_masks, text_weights, np.eye(len(text_masks))),
+        scale=1.0,
+        bias=0.0,
+        p=p,
+        seed=0,
+    )
+
+
+@pytest.mark.parametrize("enumerated", [False, True], ids=["drawn captions", "all captions"])
+@pytest.mark.parametrize("name", ["p3", "p5", "p7"])
+def test_crossmodal_equals_the_published_code(oracle, name, enumerated):
+    table = oracle("fixlip_estimator")
+    explanation = crossmodal_least_squares(oracle_samples(table, name, enumerated), basis="crossmodal")
+    key = f"{name}_cmenum" if enumerated else f"{name}_cm"
+    scale = np.abs(table[f"{key}_first"]).max()
+    np.testing.assert_allclose(explanation.crossmodal(), table[f"{key}_second"], rtol=1e-3, atol=1e-4 * scale)
+    np.testing.assert_allclose(explanation.attributions, table[f"{key}_first"], rtol=1e-3, atol=1e-4 * scale)
+    assert explanation.constant == pytest.approx(float(table[f"{key}_base"]), rel=1e-3, abs=1e-4 * scale)
+
+
+@pytest.mark.parametrize("name", ["p3", "p5", "p7"])
+def test_first_order_conversion_equals_the_published_code(oracle, name):
+    table = oracle("fixlip_estimator")
+    n, p = 55, int(name[1]) / 10
+    interactions = np.zeros((n, n))
+    interactions[np.triu_indices(n, 1)] = table[f"{name}_full_ones_second"]
+    players = Players(49, 6, tuple(map(str, range(n))))
+    explanation = fixlip.Explanation(0.0, table[f"{name}_full_ones_first"], interactions + interactions.T, players, p)
+    expected = table[f"{name}_full_ones_firstorder"]
+    np.testing.assert_allclose(explanation.first_order().attributions, expected, rtol=1e-3, atol=1e-9)
+
+
+@pytest.mark.parametrize("p", PS)
+@pytest.mark.parametrize("shape", [(6, 4), (4, 6), (3, 1), (1, 3)])
+def test_with_all_masks_crossmodal_is_exact(p, shape):
+    game = RandomBilinearGame(*shape)
+    samples = fixlip.sample(game, budget=2 ** shape[0], p=p)
+    assert samples.image.exact and samples.text.exact
+    np.testing.assert_allclose(as_vector(crossmodal_least_squares(samples)), as_vector(exact(game, p)), atol=1e-9)
+
+
+@pytest.mark.parametrize("text_exact", [True, False])
+def test_crossmodal_equals_the_regression_written_out(rng, text_exact):
+    n_image, n_text, p = 5, 4, 0.4
+    game = RandomBilinearGame(n_image, n_text)
+    image_masks = enumerate_masks(n_image)[rng.permutation(32)[:20]]
+    text_masks = enumerate_masks(n_text) if text_exact else enumerate_masks(n_text)[rng.permutation(16)[:13]]
+    image_weights = rng.dirichlet(np.ones(20))
+    text_weights = mask_weights(text_masks, p) if text_exact else rng.dirichlet(np.ones(13))
+    samples = Samples(
+        Players.of(game),
+        Side(image_masks, image_weights, game.embed_images(image_masks)),
+        Side(text_masks, text_weights, game.embed_texts(text_masks)),
+        game.scale,
+        game.bias,
+        p,
+        0,
+    )
+    rows = np.hstack([np.repeat(image_masks, len(text_masks), axis=0), np.tile(text_masks, (20, 1))])
+    expected = regression(rows, np.outer(image_weights, text_weights).ravel(), game(rows))
+    np.testing.assert_allclose(as_vector(crossmodal_least_squares(samples)), expected, atol=1e-8)
+
+
+def test_a_quadratic_game_is_recovered_from_few_samples(rng):
+    """Embeddings that are linear in the mask make the game quadratic: any sufficient sample recovers it."""
+    n_image, n_text, d = 30, 12, 4
+    image_map, text_map = rng.normal(size=(n_image + 1, d)), rng.normal(size=(n_text + 1, d))
+
+    class Game:
+        scale, bias = 3.0, 1.0
+
+        def embed_images(self, masks, progress=False):
+            return np.hstack([np.ones((len(masks), 1)), masks]) @ image_map
+
+        def embed_texts(self, masks, progress=False):
+            return np.hstack([np.ones((len(masks), 1)), masks]) @ text_map
+
+        def __call__(self, masks):
+            return self.scale * np.sum(self.embed_images(masks[:, :30]) * self.embed_texts(masks[:, 30:]), 1) + 1.0
+
+    game = Game()
+    game.n_image, game.n_text = n_image, n_text
+    samples = fixlip.sample(game, 700, p=0.6)
+    assert not samples.text.exact
+    explanation = crossmodal_least_squares(samples)
+    np.testing.assert_allclose(explanation.crossmodal(), 3.0 * image_map[1:] @ text_map[1:].T, atol=1e-6)
+    masks = rng.random((50, 42)) < 0.5
+    np.testing.assert_allclose(explanation.predict(masks), game(masks), atol=1e-5)
+
+
+def test_too_few_masks_are_refused_before_anything_is_solved():
+    game = RandomBilinearGame(8, 3)
+    samples = fixlip.sample(game, 20, p=0.5)
+    message = 'masked images cannot determine the 37 coefficients that 8 players have.*basis="crossmodal"'
+    with pytest.raises(ValueError, match=message):
+        crossmodal_least_squares(samples)
+    assert not crossmodal_least_squares(samples, basis="crossmodal").interactions[:8, :8].any()
+    with pytest.raises(ValueError, match="these were drawn at 0.5"):
+        crossmodal_least_squares(samples, p=0.3)
+    with pytest.raises(ValueError, match="basis: got 'half'"):
+        crossmodal_least_squares(samples, basis="half")
+
+
+def test_a_degenerate_sample_is_refused_not_solved():
+    game = RandomBilinearGame(8, 3)
+    samples = fixlip.sample(game, 60, p=0.5)
+    stuck = samples.image.masks.copy()
+    stuck[:, 0] = True
+    image = Side(stuck, samples.image.weights, samples.image.embeddings)
+    with pytest.raises(ValueError, match="undetermined"):
+        crossmodal_least_squares(Samples(samples.players, image, samples.text, 1.0, 0.0, 0.5, 0))

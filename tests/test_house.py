@@ -1,0 +1,87 @@
+"""The house itself: style, types, packaging and documentation that cannot drift apart."""
+
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+TOP = Path(__file__).parent.parent
+PROJECT = tomllib.loads((TOP / "pyproject.toml").read_text(encoding="utf-8"))
+
+
+def run(*command):
+    result = subprocess.run([sys.executable, "-m", *command], cwd=TOP, capture_output=True, text=True)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_ruff_finds_nothing():
+    run("ruff", "check", ".")
+
+
+def test_ruff_would_format_nothing():
+    run("ruff", "format", "--check", ".")
+
+
+def test_types_hold():
+    run("mypy")
+
+
+def requirement_name(requirement):
+    return re.match(r"[A-Za-z0-9._-]+", requirement).group().lower().replace("_", "-")
+
+
+def test_environment_installs_what_pyproject_says():
+    environment = yaml.safe_load((TOP / "environment.yml").read_text(encoding="utf-8"))
+    (pip,) = [entry["pip"] for entry in environment["dependencies"] if isinstance(entry, dict)]
+    assert pip == ["--constraint .ci/constraints.txt", "--editable .[notebooks]"]
+    assert "notebooks" in PROJECT["project"]["optional-dependencies"]
+    (python,) = [entry for entry in environment["dependencies"] if str(entry).startswith("python=")]
+    oldest = PROJECT["project"]["requires-python"].removeprefix(">=")
+    assert python == f"python={oldest}"
+
+
+def test_every_dependency_is_pinned_within_its_range():
+    from packaging.requirements import Requirement
+
+    lines = (TOP / ".ci" / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    pins = dict(line.split("==") for line in lines if line and not line.startswith("#"))
+    pins = {requirement_name(name): version for name, version in pins.items()}
+    extras = PROJECT["project"]["optional-dependencies"].values()
+    for text in PROJECT["project"]["dependencies"] + [text for extra in extras for text in extra]:
+        requirement = Requirement(text)
+        if requirement.name != PROJECT["project"]["name"]:
+            assert requirement.specifier.contains(pins[requirement_name(text)]), text
+
+
+def test_every_package_and_data_file_is_shipped():
+    packages = {str(path.parent.relative_to(TOP)).replace("/", ".") for path in TOP.glob("fixlip*/**/__init__.py")}
+    assert packages == set(PROJECT["tool"]["setuptools"]["packages"])
+    shipped = {
+        path
+        for package, patterns in PROJECT["tool"]["setuptools"]["package-data"].items()
+        for pattern in patterns
+        for path in (TOP / package).glob(pattern)
+    }
+    tracked = {
+        path
+        for path in (TOP / "fixlip").rglob("*")
+        if path.is_file() and path.suffix != ".py" and "__pycache__" not in path.parts
+    }
+    assert tracked <= shipped
+
+
+def test_what_the_readme_links_to_exists():
+    text = (TOP / "README.md").read_text(encoding="utf-8")
+    links = re.findall(r"\]\(([^)#:]+)\)", text) + re.findall(r'src="([^":]+)"', text)
+    assert links
+    for link in links:
+        assert (TOP / link).exists(), link
+
+
+@pytest.mark.parametrize("file", sorted(TOP.glob("fixlip*/**/*.py")), ids=lambda file: file.name)
+def test_files_stay_readable(file):
+    assert len(file.read_text(encoding="utf-8").splitlines()) <= 420
