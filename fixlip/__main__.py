@@ -14,6 +14,8 @@ from . import __version__
 from .masks import check_p
 
 if TYPE_CHECKING:
+    from PIL.Image import Image
+
     from .explanation import Explanation
 
 KINDS = (".html", ".png", ".npz")
@@ -76,7 +78,7 @@ def _explain(options: argparse.Namespace) -> int:
     return 0
 
 
-def _pair(image: str, caption: str | None) -> tuple[object, str]:
+def _pair(image: str, caption: str | None) -> tuple[Image, str]:
     """The image and caption that the arguments name."""
     if image.startswith(SCENE):
         from .emoji import scene

@@ -53,8 +53,8 @@ class Side:
         m = len(self.masks)
         if len(self.weights) != m or self.embeddings.ndim != 2 or len(self.embeddings) != m:
             raise ValueError(
-                f"samples: got {len(self.weights)} weights and embeddings of shape {self.embeddings.shape} for {m} masks; "
-                f"wanted ({m},) and ({m}, dimension)."
+                f"samples: got {len(self.weights)} weights and embeddings of shape {self.embeddings.shape} for "
+                f"{m} masks; wanted ({m},) and ({m}, dimension)."
             )
         if not np.isfinite(self.embeddings).all():
             raise ValueError("samples: the model returned embeddings that are not finite.")

@@ -1,7 +1,8 @@
 """Cross-modal least squares at the paper's budget: time and memory of the Gram route against the written-out design.
 
-Run as `python tests/benchmarks/least_squares.py`. 2^15 masked images times 2^6 masked captions, 49 + 8 players, embeddings
-given. The written-out design is solved at 1/64 of the rows, which is what fits; memory and time grow with the rows.
+Run as `python tests/benchmarks/least_squares.py`. 2^15 masked images times 2^6 masked captions, 49 + 8 players,
+embeddings given. The written-out design is solved at 1/64 of the rows, which is what fits; memory and time grow with
+the rows.
 """
 
 from __future__ import annotations
@@ -61,7 +62,9 @@ def main() -> None:
     written_out(samples, part)
     direct, direct_peak = time.perf_counter() - start, peak_gigabytes() - before
     scale = len(image.masks) / part
-    print(f"design written out, 2^15 pairs: {direct:.1f} s, {direct_peak:.2f} GB more; times {scale:.0f} for 2^21 pairs")
+    print(
+        f"design written out, 2^15 pairs: {direct:.1f} s, {direct_peak:.2f} GB more; times {scale:.0f} for 2^21 pairs"
+    )
     print(f"ratio at 2^21 pairs: time {direct * scale / seconds:.0f}, memory {direct_peak * scale / peak:.0f}")
 
 

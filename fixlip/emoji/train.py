@@ -1,0 +1,202 @@
+"""Train an embedded model: `python -m fixlip.emoji.train emoji-clip --out FOLDER`.
+
+Scenes are made on the fly and never repeat. Two things help so small a model to learn so quickly: an auxiliary loss
+that asks the image embedding which objects are present (one linear layer, faded out and thrown away), and batches in
+which no two captions mention the same objects. In a third of the batches patches and words are removed exactly as the
+game removes them, so that masked inputs are familiar; real CLIP has not seen any, and `emoji-clip-plain` is like it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from .scenes import MOST_OBJECTS, UNITS, caption, scene, vocabulary
+from .tokenizer import MAX_LENGTH, clip_tokenizer
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What distinguishes one embedded model from another."""
+
+    patch_size: int = 16
+    masked_share: float = 1 / 3  # share of the batches in which patches and words are removed
+    steps: int = 8000
+    batch_size: int = 96
+    learning_rate: float = 1.5e-3
+
+
+RECIPES = {
+    "emoji-clip": Recipe(),
+    "emoji-clip-plain": Recipe(masked_share=0.0),
+    "emoji-clip-fine": Recipe(patch_size=8),
+}
+
+
+def build(recipe: Recipe) -> tuple[Any, Any]:
+    """A fresh model and its processor."""
+    from transformers import CLIPConfig, CLIPModel, CLIPProcessor
+    from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
+
+    tokenizer = clip_tokenizer()
+    ends = {"bos_token_id": tokenizer.bos_token_id, "eos_token_id": tokenizer.eos_token_id}
+    tower = {"hidden_size": 112, "intermediate_size": 224, "num_attention_heads": 4, "projection_dim": 64}
+    text = {"num_hidden_layers": 2, "vocab_size": len(tokenizer), "max_position_embeddings": MAX_LENGTH}
+    vision = {"num_hidden_layers": 4, "image_size": UNITS, "patch_size": recipe.patch_size}
+    config = CLIPConfig(
+        text_config=tower | text | ends | {"pad_token_id": tokenizer.pad_token_id},
+        vision_config=tower | vision,
+        projection_dim=64,
+    )
+    side = {"height": UNITS, "width": UNITS}
+    images = CLIPImageProcessorPil(size={"shortest_edge": UNITS}, crop_size=side)
+    return CLIPModel(config), CLIPProcessor(image_processor=images, tokenizer=tokenizer)
+
+
+@dataclass
+class Batch:
+    """Scenes as the model reads them, and which objects each shows."""
+
+    pixels: torch.Tensor  # (batch, 3, 112, 112), normalised
+    ids: torch.Tensor  # (batch, length)
+    attention: torch.Tensor  # (batch, length)
+    present: torch.Tensor  # (batch, objects)
+
+
+def draw_batch(recipe: Recipe, processor: Any, rng: np.random.Generator) -> Batch:
+    """Scenes with captions, no two of which mention the same objects."""
+    words = vocabulary()
+    pictures: list[np.ndarray[Any, Any]] = []
+    captions: list[str] = []
+    taken: set[frozenset[str]] = set()
+    present = torch.zeros(recipe.batch_size, len(words))
+    while len(pictures) < recipe.batch_size:
+        shown = scene(
+            rng, int(rng.integers(1, MOST_OBJECTS + 1)), "grid" if rng.random() < 0.35 else "free", size=UNITS
+        )
+        mentioned = _mentioned(shown.objects, rng)
+        if frozenset(mentioned) in taken:
+            continue
+        taken.add(frozenset(mentioned))
+        present[len(pictures), [words.index(word) for word in shown.objects]] = 1
+        pictures.append(np.asarray(shown.image))
+        captions.append(draw_caption(mentioned, shown.background, rng))
+    pixels = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float() / 255
+    mean, deviation = (
+        torch.tensor(v).view(3, 1, 1)
+        for v in (processor.image_processor.image_mean, processor.image_processor.image_std)
+    )
+    tokens = processor.tokenizer(captions, padding=True, return_tensors="pt")
+    batch = Batch((pixels - mean) / deviation, tokens["input_ids"], tokens["attention_mask"], present)
+    return remove(batch, recipe.patch_size, rng) if rng.random() < recipe.masked_share else batch
+
+
+def _mentioned(objects: tuple[str, ...], rng: np.random.Generator) -> list[str]:
+    """The objects in any order; in one caption of seven only some of them, as people's captions do."""
+    order = [str(word) for word in rng.permutation(objects)]
+    return order[: rng.integers(1, len(order) + 1)] if rng.random() < 1 / 7 else order
+
+
+def draw_caption(words: list[str], background: str, rng: np.random.Generator) -> str:
+    """A caption of any style that fits the model's 16 positions."""
+    style = str(rng.choice(["list", "sentence", "photo"], p=[0.4, 0.35, 0.25]))
+    fits = {"list": 4, "sentence": 3, "photo": 2}[style]
+    return caption(words, style, background if len(words) <= fits and rng.random() < 0.25 else None)
+
+
+def remove(batch: Batch, patch_size: int, rng: np.random.Generator) -> Batch:
+    """Remove patches and words as the game does: zero pixels, hidden tokens; begin and end of text stay."""
+    count, side = len(batch.pixels), UNITS // patch_size
+    keep = torch.from_numpy(rng.random((count, 1, side, side)) < rng.uniform(0.2, 1, (count, 1, 1, 1)))
+    batch.pixels = batch.pixels * keep.repeat_interleave(patch_size, 2).repeat_interleave(patch_size, 3)
+    hide = torch.from_numpy(rng.random(batch.ids.shape) > rng.uniform(0.4, 1, (count, 1)))
+    ends = batch.attention.sum(dim=1) - 1
+    hide[:, 0], hide[torch.arange(count), ends] = False, False
+    batch.attention = batch.attention * ~hide
+    return batch
+
+
+def loss_of(model: Any, head: torch.nn.Linear, batch: Batch, auxiliary: float) -> tuple[torch.Tensor, torch.Tensor]:
+    """Contrastive loss plus `auxiliary` times the presence loss; and the share of images matched with their caption."""
+    output = model(pixel_values=batch.pixels, input_ids=batch.ids, attention_mask=batch.attention)
+    logits, target = output.logits_per_image, torch.arange(len(batch.ids), device=batch.ids.device)
+    loss = (functional.cross_entropy(logits, target) + functional.cross_entropy(logits.T, target)) / 2
+    if auxiliary > 0:
+        # Unit-norm embeddings have small entries; scaled, they suit a linear layer's initial weights.
+        found = head(output.image_embeds * 8)
+        presence = functional.binary_cross_entropy_with_logits(found, batch.present, reduction="sum")
+        loss = loss + auxiliary * presence / len(found)
+    return loss, (logits.argmax(dim=1) == target).float().mean()
+
+
+def train(name: str, out: Path, steps: int | None = None, seed: int = 0, device: str = "cpu") -> None:
+    """Train a model by its recipe and save it with its processor; a checkpoint is saved every 1,000 steps."""
+    recipe = RECIPES[name]
+    steps = steps or recipe.steps
+    torch.manual_seed(seed)
+    rng = np.random.default_rng(seed)
+    model, processor = build(recipe)
+    head = torch.nn.Linear(64, len(vocabulary()))
+    model, head = model.to(device).train(), head.to(device)
+    decayed = [w for w in model.parameters() if w.ndim > 1]
+    rest = [w for w in model.parameters() if w.ndim <= 1] + list(head.parameters())
+    groups = [{"params": decayed, "weight_decay": 0.05}, {"params": rest, "weight_decay": 0.0}]
+    optimizer = torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=(0.9, 0.98))
+    warm_up = min(300, steps // 4)
+
+    def rate(step: int) -> float:
+        return min((step + 1) / warm_up, 0.02 + 0.98 * (1 + math.cos(math.pi * step / steps)) / 2)
+
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, rate)
+    start, matched = time.perf_counter(), 0.0
+    for step in range(steps):
+        batch = draw_batch(recipe, processor, rng)
+        for field in ("pixels", "ids", "attention", "present"):
+            setattr(batch, field, getattr(batch, field).to(device))
+        loss, share = loss_of(model, head, batch, auxiliary=0.3 * max(0.0, 1 - step / (0.7 * steps)))
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        schedule.step()
+        with torch.no_grad():
+            model.logit_scale.clamp_(max=math.log(100))
+        matched = 0.98 * matched + 0.02 * float(share) if step else float(share)
+        if step % 100 == 99:
+            seconds = (time.perf_counter() - start) / (step + 1)
+            print(
+                f"step {step + 1}/{steps}: loss {loss.item():.3f}, matched {matched:.1%}, {seconds:.2f} s a step",
+                flush=True,
+            )
+        if step % 1000 == 999 or step == steps - 1:
+            save(model, processor, out)
+
+
+def save(model: Any, processor: Any, out: Path) -> None:
+    """Write model and processor as `from_pretrained` wants them, without any path of this machine."""
+    model.config._name_or_path = ""
+    model.save_pretrained(out)
+    processor.save_pretrained(out)
+
+
+def main() -> None:
+    """Read the command line and train."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("name", choices=sorted(RECIPES))
+    parser.add_argument("--out", type=Path, required=True, help="folder to write")
+    parser.add_argument("--steps", type=int, help="default: the recipe's")
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    train(options.name, options.out, options.steps, options.seed, "cuda" if torch.cuda.is_available() else "cpu")
+
+
+if __name__ == "__main__":
+    main()

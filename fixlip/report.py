@@ -1,0 +1,160 @@
+"""The report: one HTML page that holds everything, opens offline, and can be mailed or printed."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable
+from html import escape
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image
+
+from . import __version__
+from .drawing import signed
+from .pictures import alt_text, draw, to_png
+
+if TYPE_CHECKING:
+    from .explanation import Explanation, Term
+
+_STYLE = """
+:root { color-scheme: light dark; --ink: #22242a; --muted: #686c76; --page: #f3f4f6; --card: #fcfcfc; --line: #d6d8dd;
+  --up: #b2182b; --down: #2166ac; }
+@media (prefers-color-scheme: dark) { :root { --ink: #e8e9ec; --muted: #a4a8b2; --page: #16181d; --card: #21242b;
+  --line: #3a3e48; --up: #f0808c; --down: #7ab8f0; } }
+* { box-sizing: border-box; }
+body { margin: 0 auto; padding: 2rem 1rem 4rem; max-width: 780px; background: var(--page); color: var(--ink);
+  font: 16px/1.55 system-ui, -apple-system, "Segoe UI", sans-serif; }
+h1 { font-size: 1.6rem; line-height: 1.25; margin: 0 0 .4rem; overflow-wrap: anywhere; }
+h2 { font-size: 1.15rem; margin: 2.4rem 0 .6rem; }
+p { margin: .5rem 0; } .muted { color: var(--muted); }
+dl { display: grid; grid-template-columns: repeat(auto-fit, minmax(150px, 1fr)); gap: .7rem; margin: 1.2rem 0; }
+dl div { background: var(--card); border: 1px solid var(--line); border-radius: 10px; padding: .55rem .8rem; }
+dt { color: var(--muted); font-size: .82rem; } dd { margin: 0; font-size: 1.12rem; font-variant-numeric: tabular-nums;
+  overflow-wrap: anywhere; }
+img { display: block; max-width: 100%; height: auto; border-radius: 12px; }
+.maps { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(330px, 100%), 1fr)); gap: .8rem; }
+.scroll { overflow-x: auto; } table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
+th { text-align: left; color: var(--muted); font-weight: 500; font-size: .85rem; }
+th, td { padding: .32rem .6rem .32rem 0; border-bottom: 1px solid var(--line); overflow-wrap: anywhere; }
+th.number, td.number { text-align: right; white-space: nowrap; width: 8rem; } td.bar { width: 40%; }
+.up { color: var(--up); } .down { color: var(--down); }
+.bar span { display: block; height: .7rem; border-radius: 3px; background: currentColor; }
+@media print { body { background: white; } h2 { break-after: avoid; } img, tr { break-inside: avoid; } }
+"""
+
+
+def html(explanation: Explanation, title: str | None = None) -> str:
+    """A self-contained page about an explanation: pictures, tables, how to read them; it loads nothing from anywhere.
+
+    Args:
+        explanation: what to report on.
+        title: headline; by default the caption.
+    """
+    caption = f"Why the model finds this image similar to \u201c{explanation.text}\u201d"
+    parts = [
+        f"<h1>{escape(title or caption)}</h1>",
+        f'<p class="muted">{escape(explanation.model or "an encoder")}, explained by FIxLIP-Lab {__version__}</p>',
+        _facts(explanation),
+        _picture(draw(explanation), alt_text(explanation), 720),
+    ]
+    if explanation.order > 1:
+        parts += [_how_to_read(explanation), _conditioned(explanation), _interactions(explanation)]
+    parts.append(_first_order(explanation))
+    body = "\n".join(part for part in parts if part)
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{escape(title or explanation.text or 'Explanation')}</title>\n<style>{_STYLE}</style>\n</head>\n"
+        f"<body>\n{body}\n</body>\n</html>\n"
+    )
+
+
+def _facts(explanation: Explanation) -> str:
+    facts = {
+        "similarity of the pair (logit)": f"{explanation.full_value:.2f}",
+        "with everything removed": f"{explanation.empty_value:.2f}",
+        "presence probability p": f"{explanation.p:g}",
+        "estimator": explanation.estimator or "not named",
+        "masked images": f"{explanation.budget:,}" if explanation.budget else "not recorded",
+    }
+    if explanation.expected_faithfulness is not None:
+        facts["expected faithfulness"] = f"{explanation.expected_faithfulness:.3f}"
+    rows = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in facts.items())
+    return f"<dl>{rows}</dl>"
+
+
+def _picture(image: Image.Image, alt: str, width: int) -> str:
+    data = base64.b64encode(to_png(image)).decode("ascii")
+    return f'<img src="data:image/png;base64,{data}" width="{width}" alt="{escape(alt)}">'
+
+
+def _how_to_read(explanation: Explanation) -> str:
+    return (
+        "<h2>How to read this</h2>"
+        f"<p>Patches and words are removed at random, each kept with probability {explanation.p:g}, and the model is "
+        "asked how similar what is left still is. The colours and numbers are the simplest account of its answers: how "
+        "much each patch or word adds by itself (red) or takes away (blue), and for pairs how much more or less the two "
+        "change the similarity <em>together</em> than one by one. A word may add little by itself and a lot together with "
+        "the patches that show what it names.</p>"
+    )
+
+
+def _conditioned(explanation: Explanation) -> str:
+    """One map a token, all on one colour scale."""
+    tokens = range(explanation.n_image, explanation.n_players)
+    if not explanation.grid or not tokens:
+        return ""
+    scale = float(np.abs(explanation.crossmodal()).max()) or 1.0
+    tiles = []
+    for token in tokens:
+        label = explanation.labels[token]
+        alt = f"Patches that go together with the word {label}"
+        tiles.append(_picture(draw(explanation, condition=token, scale=scale, width=480), alt, 360))
+    return f'<h2>Word by word</h2><div class="maps">{"".join(tiles)}</div>'
+
+
+def _interactions(explanation: Explanation) -> str:
+    rows = _rows(explanation.top(12))
+    if not rows:
+        return ""
+    text = "<h2>Strongest interactions of image and caption</h2>" + _table("together", rows)
+    words = [t for t in explanation.top(400, kind="pairs") if min(t.players) >= explanation.n_image][:6]
+    if words:
+        text += "<h2>Strongest interactions within the caption</h2>" + _table("together", _rows(words))
+    return text
+
+
+def _first_order(explanation: Explanation) -> str:
+    """What each token is worth alone, and the strongest patches."""
+    values = explanation.first_order()
+    terms = values.top(values.n_players, kind="players")
+    shown = [t for t in terms if t.players[0] >= values.n_image] + [t for t in terms if t.players[0] < values.n_image][
+        :8
+    ]
+    if not shown:
+        return ""
+    note = (
+        f'<p class="muted">Average change when the player joins, the others present with probability {values.p:g}.</p>'
+    )
+    return f"<h2>Words and strongest patches, one by one</h2>{note}{_table('player', _rows(shown))}"
+
+
+def _rows(terms: Iterable[Term]) -> list[str]:
+    terms = list(terms)
+    largest = max((abs(term.value) for term in terms), default=1.0)
+    rows = []
+    for term in terms:
+        kind, share = ("up" if term.value > 0 else "down"), 100 * abs(term.value) / largest
+        error = "" if term.stderr is None else f" \u00b1 {term.stderr:.2f}"
+        names = " with ".join(escape(label) for label in reversed(term.labels))
+        rows.append(
+            f'<tr><td>{names}</td><td class="number {kind}">{signed(term.value)}{error}</td>'
+            f'<td class="bar {kind}"><span style="width:{share:.1f}%"></span></td></tr>'
+        )
+    return rows
+
+
+def _table(name: str, rows: list[str]) -> str:
+    head = f"<tr><th>{name}</th><th>logits</th><th></th></tr>"
+    return f'<div class="scroll"><table><thead>{head}</thead><tbody>{"".join(rows)}</tbody></table></div>'

@@ -1,0 +1,184 @@
+import base64
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+from test_explanation import make
+from toys import mosaic
+
+from fixlip import Explanation, drawing
+from fixlip.pictures import alt_text, draw, mimebundle
+from fixlip.players import Players, patch_labels
+
+
+def only(grid, values, tokens=("cat", "dog"), **facts):
+    """An explanation without a picture in which only the given players have values."""
+    n_image = grid[0] * grid[1]
+    n = n_image + len(tokens)
+    attributions = np.zeros(n)
+    for player, value in values.items():
+        attributions[player] = value
+    players = Players(n_image, len(tokens), (*patch_labels(grid), *tokens), grid, None, " ".join(tokens), **facts)
+    return Explanation(0.0, attributions, np.zeros((n, n)), players)
+
+
+def patch_colour(picture, grid, row, column):
+    """Colour below the middle of a patch, away from grid lines and numbers; the picture is centred below the title."""
+    rows, columns = grid
+    cell = min((720 - 48) / columns, 420 / max(rows, columns))
+    x = 720 / 2 + (column + 0.5 - columns / 2) * cell
+    y = 74 + (row + 0.75) * cell
+    return np.array(picture.getpixel((round(2 * x), round(2 * y)))[:3], dtype=int)
+
+
+def test_positive_patches_are_red_negative_blue_and_rows_are_no_columns():
+    grid = (3, 5)
+    picture = draw(only(grid, {1: 2.0, 13: -2.0}))
+    red, blue = patch_colour(picture, grid, 0, 1), patch_colour(picture, grid, 2, 3)
+    assert red[0] > red[2] + 60 and blue[2] > blue[0] + 60
+    for row in range(3):
+        for column in range(5):
+            if (row, column) not in ((0, 1), (2, 3)):
+                assert np.ptp(patch_colour(picture, grid, row, column)) < 10
+
+
+def test_a_shared_scale_gives_the_same_value_the_same_colour():
+    grid = (2, 2)
+    small, large = only(grid, {0: 1.0}), only(grid, {0: 1.0, 3: 4.0})
+    alone, beside = (patch_colour(draw(e), grid, 0, 0) for e in (small, large))
+    assert np.abs(alone - beside).max() > 40
+    shared = [patch_colour(draw(e, scale=4.0), grid, 0, 0) for e in (small, large)]
+    np.testing.assert_array_equal(*shared)
+
+
+def test_separate_scaling_frees_the_patches_from_the_tokens():
+    explanation = only((2, 2), {0: 1.0, 4: 10.0})
+    joint, separate = (patch_colour(draw(explanation, scaling=s), (2, 2), 0, 0) for s in ("joint", "separate"))
+    assert separate[0] - separate[2] > joint[0] - joint[2] + 60
+
+
+def test_a_subset_greys_what_is_outside():
+    explanation = only((2, 2), {i: 3.0 for i in range(6)})
+    picture = draw(explanation, players=[0, "cat"])
+    assert np.ptp(patch_colour(picture, (2, 2), 0, 0)) > 60
+    assert np.ptp(patch_colour(picture, (2, 2), 1, 1)) < 25
+    mask = np.isin(np.arange(6), [0, 4])
+    assert draw(explanation, players=mask).tobytes() == picture.tobytes()
+
+
+def test_conditioning_shows_the_interactions_of_one_player():
+    explanation = mosaic()
+    picture = draw(explanation, condition="cat")
+    row = explanation.condition("cat")[:49].reshape(7, 7)
+    for place in (np.unravel_index(f(row), row.shape) for f in (np.argmax, np.argmin)):
+        colour = patch_colour(picture, (7, 7), *place)
+        assert (colour[0] - colour[2]) * row[place] > 0
+    assert picture.tobytes() != draw(explanation, condition="ball").tobytes()
+    assert draw(explanation, condition="patch 1,1").size[0] == 1440
+
+
+def test_edges_are_drawn_for_second_order_only():
+    explanation = mosaic()
+    assert draw(explanation, edges=8).tobytes() != draw(explanation, edges=7).tobytes()
+    values = explanation.first_order()
+    assert draw(values, edges=8).tobytes() == draw(values, edges=0).tobytes()
+
+
+@pytest.mark.parametrize("options", [{}, {"condition": 50}, {"scaling": "separate"}, {"width": 480}])
+@pytest.mark.parametrize("grid", [(7, 7), (14, 14), (16, 16), (2, 9)])
+def test_grids_and_options_make_sharp_pictures(grid, options):
+    picture = draw(mosaic(grid), **options)
+    assert picture.mode == "RGBA" and picture.width == 2 * options.get("width", 720)
+    assert picture.getpixel((picture.width // 2, 3))[3] == 255, "opaque, so that it reads on any theme"
+    assert picture.getpixel((0, 0))[3] == 0, "rounded corners"
+
+
+def test_drawing_is_deterministic():
+    assert draw(mosaic()).tobytes() == draw(mosaic()).tobytes()
+
+
+def test_long_captions_wrap_and_stay_inside():
+    tokens = tuple(f"word{i}" for i in range(76)) + ("x" * 300,)
+    picture = np.asarray(draw(mosaic(tokens=tokens)))
+    card = np.array(drawing.CARD)
+    assert picture.shape[0] > 2 * np.asarray(draw(mosaic())).shape[0] * 0.8
+    for edge in (picture[100:-100, :20, :3], picture[100:-100, -20:, :3]):
+        assert (edge == card).all()
+
+
+def test_wrapping_fills_lines_in_order():
+    assert drawing.wrap([4, 4, 4, 9, 1], 1, 10) == [[0, 1], [2], [3], [4]]
+    assert drawing.wrap([], 1, 10) == []
+    assert drawing.wrap([50], 1, 10) == [[0]]
+
+
+def test_any_text_is_shown(monkeypatch):
+    tokens = ("é", "猫", "кот", "🐈", "\u200b", "\x07", "ﬁ", "")
+    assert draw(mosaic(tokens=tokens)).size
+    monkeypatch.setattr(drawing, "_OTHER_FONTS", ())
+    assert drawing.fit_font("é猫", 12)[0] == "e[U+732B]"
+    assert draw(mosaic(tokens=tokens)).size
+
+
+@pytest.mark.parametrize("tokens", [(), ("cat",)])
+def test_few_players_are_no_trouble(tokens):
+    assert draw(only((1, 1), {}, tokens=tokens)).size
+
+
+def test_players_that_are_no_grid_are_chips():
+    players = Players(2, 1, ("left", "right", "word"), full_value=1.0, empty_value=0.0)
+    explanation = Explanation(0.0, np.array([1.0, -1, 0]), np.zeros((3, 3)), players)
+    assert draw(explanation).height > draw(only((1, 1), {}, tokens=())).height - 840
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"condition": "zebra"}, "player: 'zebra' is no player"),
+        ({"players": np.ones(3, bool)}, r"players: got a mask of shape \(3,\), wanted \(9,\)"),
+        ({"players": [99]}, "player: got 99"),
+        ({"edges": -1}, "edges: got -1"),
+        ({"scaling": "log"}, "scaling: got 'log'"),
+        ({"scale": 0}, "scale: got 0"),
+        ({"scale": float("nan")}, "scale: got nan"),
+        ({"width": 10}, "width: got 10"),
+    ],
+)
+def test_bad_options_are_refused_in_a_sentence(options, message):
+    with pytest.raises(ValueError, match=message):
+        draw(make(), **options)
+
+
+def test_the_notebook_gets_a_sharp_picture_and_words():
+    explanation = mosaic()
+    data, metadata = explanation._repr_mimebundle_()
+    picture = Image.open(io.BytesIO(base64.b64decode(data["image/png"])))
+    assert picture.size == (2 * metadata["image/png"]["width"], 2 * metadata["image/png"]["height"])
+    assert data["text/plain"] == explanation.summary()
+    assert data == mimebundle(explanation)[0]
+
+
+def test_alt_text_names_the_strongest():
+    strongest = mosaic().top(1)[0]
+    text = alt_text(mosaic())
+    assert f"{strongest.labels[1]} with {strongest.labels[0]} {drawing.signed(strongest.value)}" in text
+    assert alt_text(mosaic().first_order()) != text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0.0, "0"), (0.0001, "0"), (0.0421, "+0.042"), (-1.314, "-1.31"), (12.36, "+12.4")]
+)
+def test_numbers_carry_their_sign(value, text):
+    assert drawing.signed(value) == text
+
+
+def test_ink_reads_on_every_colour():
+    def luminance(colour):
+        c = np.array(colour) / 255
+        return np.where(c <= 0.03928, c / 12.92, ((c + 0.055) / 1.055) ** 2.4) @ [0.2126, 0.7152, 0.0722]
+
+    for share in np.linspace(-1, 1, 41):
+        background = drawing.colour_of(share)
+        light, dark = sorted((luminance(background), luminance(drawing.ink_on(background))), reverse=True)
+        assert (light + 0.05) / (dark + 0.05) >= 4.0

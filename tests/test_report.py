@@ -1,0 +1,68 @@
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+from toys import mosaic
+
+from fixlip.report import html
+
+
+class Page(HTMLParser):
+    """Collects tags with attributes, and text."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.words = [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data):
+        self.words.append(data)
+
+
+def test_the_page_loads_nothing_from_anywhere():
+    text = html(mosaic())
+    page = Page(text)
+    for tag, attributes in page.tags:
+        assert tag not in ("script", "link", "iframe")
+        assert attributes.get("src", "data:").startswith("data:image/png;base64,") or "src" not in attributes
+        assert not set(attributes) & {"href", "srcset", "onload"}
+    assert not re.search(r"https?://|url\(|@import", re.sub(r"base64,[^\"]*", "", text))
+
+
+def test_every_picture_has_words_and_there_is_one_for_each_token():
+    pictures = [attributes for tag, attributes in Page(html(mosaic())).tags if tag == "img"]
+    assert len(pictures) == 1 + 4
+    assert all(picture["alt"] for picture in pictures)
+
+
+def test_captions_are_escaped():
+    evil = mosaic(tokens=("<script>alert(1)</script>", '"&', "cat"))
+    text = html(evil, title="<b>&")
+    assert "<script" not in text and "<b>" not in text
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in text and "&lt;b&gt;&amp;" in text
+
+
+def test_the_strongest_interactions_stand_in_the_table():
+    explanation = mosaic()
+    words = " ".join(Page(html(explanation)).words)
+    for term in explanation.top(12):
+        assert f"{term.labels[1]} with {term.labels[0]}" in words and f"{term.value:+.2f}" in words
+    assert "12.10" in words and "27.32" in words and "4,096" in words
+
+
+@pytest.mark.parametrize("tokens", [(), ("cat",), tuple("abcdefghijkl")])
+def test_any_number_of_tokens_and_either_order_make_a_page(tokens):
+    explanation = mosaic(tokens=tokens)
+    for shown in (explanation, explanation.first_order(), explanation.restrict([])):
+        assert html(shown).endswith("</html>\n")
+
+
+def test_standard_errors_are_shown():
+    explanation = mosaic()
+    n = explanation.n_players
+    object.__setattr__(explanation, "stderr", (np.full(n, 0.07), np.full((n, n), 0.06)))
+    assert "± 0.06" in html(explanation)
