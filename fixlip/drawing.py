@@ -29,6 +29,7 @@ NEGATIVE: Colour = (33, 102, 172)
 NEUTRAL: Colour = (247, 247, 247)
 CARD: Colour = (252, 252, 252)
 INK: Colour = (34, 36, 42)
+DARK: Colour = (20, 22, 28)
 MUTED: Colour = (104, 108, 118)
 FAINT: Colour = (214, 216, 221)
 
@@ -58,10 +59,11 @@ def mix(first: Colour, second: Colour, share: float) -> Colour:
 
 
 def ink_on(background: Colour) -> Colour:
-    """Dark or light text, whichever reads better on this background (by relative luminance, WCAG 2)."""
+    """Dark or light text, whichever has more contrast on this background (relative luminance as in WCAG 2)."""
     linear = [(c / 255 / 12.92 if c <= 10 else ((c / 255 + 0.055) / 1.055) ** 2.4) for c in background]
     luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-    return INK if luminance > 0.22 else (255, 255, 255)
+    # At this luminance white and DARK contrast equally.
+    return DARK if luminance > 0.195 else (255, 255, 255)
 
 
 def signed(value: float) -> str:

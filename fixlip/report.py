@@ -94,9 +94,9 @@ def _how_to_read(explanation: Explanation) -> str:
         "<h2>How to read this</h2>"
         f"<p>Patches and words are removed at random, each kept with probability {explanation.p:g}, and the model is "
         "asked how similar what is left still is. The colours and numbers are the simplest account of its answers: how "
-        "much each patch or word adds by itself (red) or takes away (blue), and for pairs how much more or less the two "
-        "change the similarity <em>together</em> than one by one. A word may add little by itself and a lot together with "
-        "the patches that show what it names.</p>"
+        "much each patch or word adds by itself (red) or takes away (blue), and for pairs how much more or less the "
+        "two change the similarity <em>together</em> than one by one. A word may add little by itself and a lot "
+        "together with the patches that show what it names.</p>"
     )
 
 
@@ -119,25 +119,23 @@ def _interactions(explanation: Explanation) -> str:
     if not rows:
         return ""
     text = "<h2>Strongest interactions of image and caption</h2>" + _table("together", rows)
-    words = [t for t in explanation.top(400, kind="pairs") if min(t.players) >= explanation.n_image][:6]
+    words = explanation.restrict(range(explanation.n_image, explanation.n_players)).top(6, kind="pairs")
     if words:
         text += "<h2>Strongest interactions within the caption</h2>" + _table("together", _rows(words))
     return text
 
 
 def _first_order(explanation: Explanation) -> str:
-    """What each token is worth alone, and the strongest patches."""
+    """What each token is worth, and the strongest patches."""
     values = explanation.first_order()
     terms = values.top(values.n_players, kind="players")
-    shown = [t for t in terms if t.players[0] >= values.n_image] + [t for t in terms if t.players[0] < values.n_image][
-        :8
-    ]
+    patches = [term for term in terms if term.players[0] < values.n_image]
+    shown = [term for term in terms if term not in patches] + patches[:8]
     if not shown:
         return ""
-    note = (
-        f'<p class="muted">Average change when the player joins, the others present with probability {values.p:g}.</p>'
-    )
-    return f"<h2>Words and strongest patches, one by one</h2>{note}{_table('player', _rows(shown))}"
+    meaning = f"Average change when the player joins, the others being present with probability {values.p:g}."
+    table = _table("player", _rows(shown))
+    return f'<h2>Words and strongest patches, one by one</h2><p class="muted">{meaning}</p>{table}'
 
 
 def _rows(terms: Iterable[Term]) -> list[str]:
@@ -156,5 +154,5 @@ def _rows(terms: Iterable[Term]) -> list[str]:
 
 
 def _table(name: str, rows: list[str]) -> str:
-    head = f"<tr><th>{name}</th><th>logits</th><th></th></tr>"
+    head = f'<tr><th>{name}</th><th class="number">logits</th><th></th></tr>'
     return f'<div class="scroll"><table><thead>{head}</thead><tbody>{"".join(rows)}</tbody></table></div>'

@@ -142,7 +142,7 @@ def _background(colour: tuple[int, int, int], size: int, rng: np.random.Generato
         # Noise belongs to the units, not to the pixels: else it would vanish when a large picture is made small.
         shade = np.asarray(Image.fromarray(shade.astype(np.float32)).resize((size, size), Image.Resampling.BICUBIC))
     tint = np.asarray(colour, dtype=np.float32) + rng.uniform(-14, 14, 3).astype(np.float32)
-    return tint + shade[:, :, None].astype(np.float32)
+    return np.asarray(tint + shade[:, :, None], dtype=np.float32)
 
 
 Place = tuple[float, float, float]  # centre x, centre y, longer side
