@@ -8,6 +8,10 @@ and end-of-text are no players and always stay.
 
 from __future__ import annotations
 
+import difflib
+import socket
+import urllib.parse
+import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -218,21 +222,22 @@ def load(name: str, device: str = "auto", dtype: str = "auto", batch_size: int |
         ValueError: one sentence, if there is no such model or it is no CLIP, or if device or dtype are not to be had.
     """
     target_device, target_dtype = _device(device), _dtype(dtype)
-    folder = _EMBEDDED_FOLDER / name if name in EMBEDDED else Path(name)
-    is_folder = folder.is_dir()
-    source = str(folder) if is_folder else name
-    from transformers import AutoConfig, AutoModel
+    _batch_size(batch_size, target_device)
+    from transformers import AutoConfig, AutoModel, AutoProcessor
     from transformers.utils import logging as hf_logging
 
     verbosity = hf_logging.get_verbosity()
     hf_logging.set_verbosity_error()  # else every model without torchvision and every unused weight is announced
     hf_logging.disable_progress_bar()
     try:
-        config = _from_pretrained(AutoConfig, source, name, is_folder)
+        source = _Source.of(name)
+        config = source.load(AutoConfig)
         if config.model_type not in SUPPORTED:
             raise ValueError(f"model: {name!r} is of type {config.model_type!r}, wanted one of {', '.join(SUPPORTED)}.")
-        model = _from_pretrained(AutoModel, source, name, is_folder)
-        processor = _processor(source, name, is_folder)
+        processor = source.load(AutoProcessor)
+        if not (hasattr(processor, "image_processor") and hasattr(processor, "tokenizer")):
+            raise ValueError(f"model: {name!r} has no processor with both an image processor and a tokenizer.")
+        model = source.load(AutoModel)
     finally:
         hf_logging.set_verbosity(verbosity)
         hf_logging.enable_progress_bar()
@@ -247,26 +252,55 @@ def pooled(output: Any) -> torch.Tensor:
     return tensor
 
 
-def _from_pretrained(auto: Any, source: str, name: str, is_folder: bool) -> Any:
+@dataclass(frozen=True)
+class _Source:
+    """Where a model comes from: a folder (embedded or the user's), the hub, or the hub's local cache."""
+
+    name: str
+    place: str
+    is_folder: bool
+    only_local: bool
+
+    @classmethod
+    def of(cls, name: str) -> _Source:
+        if not isinstance(name, str) or not name:
+            raise ValueError(f"model: got {name!r}, wanted an embedded model, a folder, or the id of a hub model.")
+        folder = _EMBEDDED_FOLDER / name if name in EMBEDDED else Path(name)
+        is_folder = folder.is_dir()
+        return cls(name, str(folder) if is_folder else name, is_folder, is_folder or not _hub_is_reachable())
+
+    def load(self, auto: Any) -> Any:
+        """What `auto` (a transformers Auto class) makes of it; any failure becomes one sentence."""
+        try:
+            return auto.from_pretrained(self.place, local_files_only=self.only_local)
+        except Exception as error:  # damaged files make the libraries below raise anything
+            reason = (str(error).strip() or type(error).__name__).split("\n")[0]
+            if self.is_folder:
+                raise ValueError(
+                    f"model: the folder {self.name!r} holds no CLIP that can be loaded ({reason})"
+                ) from error
+            close = difflib.get_close_matches(self.name, EMBEDDED, n=1)
+            hint = f"did you mean {close[0]!r}?" if close else "check the spelling and the connection."
+            raise ValueError(
+                f"model: {self.name!r} is neither an embedded model ({', '.join(EMBEDDED)}), nor a local folder, nor a "
+                f"model that the Hugging Face hub or its local cache gave out; {hint}"
+            ) from error
+
+
+def _hub_is_reachable(patience: float = 3.0) -> bool:
+    """Try once, quickly: the hub's own client would retry for half a minute before it looks into its cache."""
+    from huggingface_hub import constants
+
+    if constants.HF_HUB_OFFLINE:
+        return False
+    if urllib.request.getproxies():
+        return True  # a direct connection says nothing about one through a proxy
+    hub = urllib.parse.urlparse(constants.ENDPOINT)
     try:
-        return auto.from_pretrained(source)
-    except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
-        reason = str(error).strip().split("\n")[0]
-        if is_folder:
-            raise ValueError(f"model: the folder {name!r} holds no CLIP that can be loaded ({reason})") from None
-        raise ValueError(
-            f"model: {name!r} is neither an embedded model ({', '.join(EMBEDDED)}), nor a local folder, nor a model "
-            "that the Hugging Face hub gave out; check the spelling and the connection."
-        ) from error
-
-
-def _processor(source: str, name: str, is_folder: bool) -> Any:
-    from transformers import AutoProcessor
-
-    processor = _from_pretrained(AutoProcessor, source, name, is_folder)
-    if not (hasattr(processor, "image_processor") and hasattr(processor, "tokenizer")):
-        raise ValueError(f"model: {name!r} has no processor with both an image processor and a tokenizer.")
-    return processor
+        socket.create_connection((hub.hostname or "", hub.port or 443), timeout=patience).close()
+    except OSError:
+        return False
+    return True
 
 
 def _device(device: str) -> torch.device:

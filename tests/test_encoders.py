@@ -37,7 +37,11 @@ def test_a_saved_folder_loads_like_the_embedded_model(encoder, tmp_path):
 
 
 def test_what_cannot_be_loaded_is_refused_in_a_sentence(encoder, tmp_path, monkeypatch):
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setattr("fixlip.encoders._hub_is_reachable", lambda: False)
+    with pytest.raises(ValueError, match="neither an embedded model .* did you mean 'emoji-clip'?"):
+        load("emoji_clip")
+    with pytest.raises(ValueError, match="model: got None"):
+        load(None)
     (tmp_path / "empty").mkdir()
     with pytest.raises(ValueError, match="model: the folder .*empty' holds no CLIP that can be loaded"):
         load(str(tmp_path / "empty"))
