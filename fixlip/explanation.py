@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from zipfile import BadZipFile
 
 import numpy as np
@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 
 from .masks import BoolArray, FloatArray, check_count, check_masks, check_p
 from .players import Players
+
+if TYPE_CHECKING:
+    from .pictures import Picture
 
 FORMAT = 1  # of saved files
 
@@ -247,16 +250,16 @@ class Explanation:
         lines += [f'  {_signed(term)}  "{term.labels[1]}" with {term.labels[0]}' for term in self.top(k)]
         return "\n".join(lines)
 
-    def draw(self, **options: Any) -> Any:
-        """The picture of this explanation, a Pillow image; options as in `fixlip.pictures.draw`."""
-        from .pictures import draw
+    def draw(self, **options: Any) -> Picture:
+        """The picture of this explanation, for a notebook or to `save`; options as in `fixlip.pictures.draw`."""
+        from .pictures import Picture, alt_text, draw
 
-        return draw(self, **options)
+        return Picture(draw(self, **options), alt_text(self, options.get("condition")))
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
-        from .pictures import mimebundle
+        from .pictures import Picture, draw
 
-        return mimebundle(self)
+        return Picture(draw(self), self.summary())._repr_mimebundle_()
 
     def __repr__(self) -> str:
         return (

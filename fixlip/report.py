@@ -108,9 +108,8 @@ def _conditioned(explanation: Explanation) -> str:
     scale = float(np.abs(explanation.crossmodal()).max()) or 1.0
     tiles = []
     for token in tokens:
-        label = explanation.labels[token]
-        alt = f"Patches that go together with the word {label}"
-        tiles.append(_picture(draw(explanation, condition=token, scale=scale, width=480), alt, 360))
+        picture = draw(explanation, condition=token, scale=scale, width=480)
+        tiles.append(_picture(picture, alt_text(explanation, token), 360))
     return f'<h2>Word by word</h2><div class="maps">{"".join(tiles)}</div>'
 
 

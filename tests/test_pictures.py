@@ -8,7 +8,7 @@ from test_explanation import make
 from toys import mosaic
 
 from fixlip import Explanation, drawing
-from fixlip.pictures import alt_text, draw, mimebundle
+from fixlip.pictures import alt_text, draw
 from fixlip.players import Players, patch_labels
 
 
@@ -156,7 +156,8 @@ def test_the_notebook_gets_a_sharp_picture_and_words():
     picture = Image.open(io.BytesIO(base64.b64decode(data["image/png"])))
     assert picture.size == (2 * metadata["image/png"]["width"], 2 * metadata["image/png"]["height"])
     assert data["text/plain"] == explanation.summary()
-    assert data == mimebundle(explanation)[0]
+    again, _ = explanation.draw()._repr_mimebundle_()
+    assert again["image/png"] == data["image/png"] and again["text/plain"] == alt_text(explanation)
 
 
 def test_alt_text_names_the_strongest():
@@ -164,6 +165,9 @@ def test_alt_text_names_the_strongest():
     text = alt_text(mosaic())
     assert f"{strongest.labels[1]} with {strongest.labels[0]} {drawing.signed(strongest.value)}" in text
     assert alt_text(mosaic().first_order()) != text
+    row = mosaic().condition("cat")
+    best = int(np.abs(row).argmax())
+    assert f"Strongest: {mosaic().labels[best]} {drawing.signed(row[best])}" in alt_text(mosaic(), "cat")
 
 
 @pytest.mark.parametrize(
