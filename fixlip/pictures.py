@@ -314,10 +314,10 @@ def _draw_patches(sheet: Sheet, explanation: Explanation, options: _Options, pic
     if explanation.image is None:
         sheet.box(picture, fill=(236, 237, 240))
     else:
-        # Pale and grey: a red background must not pass for red tints, yet the picture stays recognisable.
-        grey = np.asarray(Image.fromarray(explanation.image).convert("L"), dtype=np.float32)
-        pale = Image.fromarray((0.62 * grey + 0.38 * 255).astype(np.uint8)).convert("RGB")
-        sheet.picture(picture, pale)
+        # Pale and nearly grey: a red background must not pass for red tints, yet the picture stays recognisable.
+        view = Image.fromarray(explanation.image)
+        pale = Image.blend(view.convert("L").convert("RGB"), view, 0.22)
+        sheet.picture(picture, Image.blend(pale, Image.new("RGB", view.size, "white"), 0.36))
     shares = (options.values[: explanation.n_image] / options.image_scale).reshape(rows, columns)
     inside = options.inside[: explanation.n_image].reshape(rows, columns)
     # Full colours from half the scale on would lie about size: hue is fixed, opacity grows with the value.

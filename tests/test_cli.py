@@ -82,7 +82,7 @@ def test_bad_input_is_one_sentence_before_any_model(
         (["photo.jpg", "a cat", "--budget", "50"], "budget: 50 masked images cannot determine the 1,226 coefficients"),
         (["photo.jpg", "a cat", "--budget", "-5"], "budget: got -5"),
         (["photo.jpg", "a cat", "--model", "no/such-model"], "model: 'no/such-model' is neither an embedded model"),
-        (["photo.jpg", "a cat", "--model", "empty"], "model: the folder 'empty' holds no CLIP"),
+        (["photo.jpg", "a cat", "--model", "empty"], "model: the folder 'empty' holds no CLIP or SigLIP"),
         (["photo.jpg", "a cat", "--device", "tpu9"], "device: 'tpu9' is not to be had"),
     ],
 )

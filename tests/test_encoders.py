@@ -43,11 +43,11 @@ def test_what_cannot_be_loaded_is_refused_in_a_sentence(encoder, tmp_path, monke
     with pytest.raises(ValueError, match="model: got None"):
         load(None)
     (tmp_path / "empty").mkdir()
-    with pytest.raises(ValueError, match="model: the folder .*empty' holds no CLIP that can be loaded"):
+    with pytest.raises(ValueError, match="model: the folder .*empty' holds no CLIP or SigLIP that can be loaded"):
         load(str(tmp_path / "empty"))
     (tmp_path / "bert").mkdir()
     (tmp_path / "bert" / "config.json").write_text(json.dumps({"model_type": "bert"}))
-    with pytest.raises(ValueError, match="is of type 'bert', wanted one of clip"):
+    with pytest.raises(ValueError, match="is of type 'bert', wanted one of clip, siglip"):
         load(str(tmp_path / "bert"))
     shutil.copytree(ORACLES / "tiny_clip", tmp_path / "bare")
     with pytest.raises(ValueError, match="model: "):
@@ -55,7 +55,7 @@ def test_what_cannot_be_loaded_is_refused_in_a_sentence(encoder, tmp_path, monke
     encoder.processor.save_pretrained(tmp_path / "bare")
     weights = tmp_path / "bare" / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:1000])
-    with pytest.raises(ValueError, match="holds no CLIP that can be loaded"):
+    with pytest.raises(ValueError, match="holds no CLIP or SigLIP that can be loaded"):
         load(str(tmp_path / "bare"))
 
 

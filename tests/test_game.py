@@ -16,6 +16,20 @@ def test_values_equal_the_published_code(tiny_game, oracle, i):
     np.testing.assert_allclose([game.empty_value, game.full_value], expected[f"empty_full_{i}"], rtol=1e-4)
 
 
+@pytest.mark.parametrize("kind", ["siglip", "siglip2"])
+def test_siglip_values_equal_the_published_code(oracle, kind):
+    from conftest import ORACLES
+    from transformers import AutoModel
+
+    expected = oracle("siglip_game")
+    model = AutoModel.from_pretrained(ORACLES / "tiny_siglip")
+    game = Game.from_inputs(model, expected["pixel_values"], expected[f"input_ids_{kind}"])
+    assert (game.n_image, game.n_text) == (16, 5)
+    np.testing.assert_allclose(game(expected[f"{kind}_masks"]), expected[f"{kind}_values"], rtol=1e-4, atol=1e-4)
+    values = game.crossmodal(expected[f"{kind}_cm_image"], expected[f"{kind}_cm_text"])
+    np.testing.assert_allclose(values, expected[f"{kind}_cm_values"], rtol=1e-4, atol=1e-4)
+
+
 def test_full_pair_equals_the_model_itself(tiny_clip, tiny_game, oracle):
     inputs, game = oracle("inputs"), tiny_game(1)
     with torch.no_grad():

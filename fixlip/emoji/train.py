@@ -20,13 +20,14 @@ import torch
 from torch.nn import functional
 
 from .scenes import MOST_OBJECTS, UNITS, caption, scene, vocabulary
-from .tokenizer import MAX_LENGTH, clip_tokenizer
+from .tokenizer import MAX_LENGTH, clip_tokenizer, siglip_tokenizer
 
 
 @dataclass(frozen=True)
 class Recipe:
     """What distinguishes one embedded model from another."""
 
+    siglip: bool = False  # SigLIP's architecture and sigmoid loss instead of CLIP's
     patch_size: int = 16
     masked_share: float = 1 / 3  # share of the batches in which patches and words are removed
     steps: int = 8000
@@ -38,25 +39,31 @@ RECIPES = {
     "emoji-clip": Recipe(),
     "emoji-clip-plain": Recipe(masked_share=0.0),
     "emoji-clip-fine": Recipe(patch_size=8),
+    "emoji-siglip": Recipe(siglip=True),
 }
 
 
 def build(recipe: Recipe) -> tuple[Any, Any]:
     """A fresh model and its processor."""
-    from transformers import CLIPConfig, CLIPModel, CLIPProcessor
+    from transformers import CLIPConfig, CLIPModel, CLIPProcessor, SiglipConfig, SiglipModel, SiglipProcessor
     from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
+    from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
 
-    tokenizer = clip_tokenizer()
-    ends = {"bos_token_id": tokenizer.bos_token_id, "eos_token_id": tokenizer.eos_token_id}
-    tower = {"hidden_size": 112, "intermediate_size": 224, "num_attention_heads": 4, "projection_dim": 64}
-    text = {"num_hidden_layers": 2, "vocab_size": len(tokenizer), "max_position_embeddings": MAX_LENGTH}
-    vision = {"num_hidden_layers": 4, "image_size": UNITS, "patch_size": recipe.patch_size}
-    config = CLIPConfig(
-        text_config=tower | text | ends | {"pad_token_id": tokenizer.pad_token_id},
-        vision_config=tower | vision,
-        projection_dim=64,
-    )
+    tower = {"hidden_size": 112, "intermediate_size": 224, "num_attention_heads": 4}
+    vision = tower | {"num_hidden_layers": 4, "image_size": UNITS, "patch_size": recipe.patch_size}
     side = {"height": UNITS, "width": UNITS}
+    tokenizer: Any = siglip_tokenizer() if recipe.siglip else clip_tokenizer()
+    text = tower | {"num_hidden_layers": 2, "vocab_size": len(tokenizer), "max_position_embeddings": MAX_LENGTH}
+    text |= {"bos_token_id": tokenizer.bos_token_id, "eos_token_id": tokenizer.eos_token_id}
+    text |= {"pad_token_id": tokenizer.pad_token_id}
+    if recipe.siglip:
+        model: Any = SiglipModel(SiglipConfig(text_config=text | {"projection_size": 112}, vision_config=vision))
+        # The sigmoid loss starts from "no pair matches" (Zhai et al., ICCV 2023, Section 3.2).
+        torch.nn.init.constant_(model.logit_scale, math.log(10))
+        torch.nn.init.constant_(model.logit_bias, -10)
+        return model, SiglipProcessor(image_processor=SiglipImageProcessorPil(size=side), tokenizer=tokenizer)
+    projected = {"projection_dim": 64}
+    config = CLIPConfig(text_config=text | projected, vision_config=vision | projected, projection_dim=64)
     images = CLIPImageProcessorPil(size={"shortest_edge": UNITS}, crop_size=side)
     return CLIPModel(config), CLIPProcessor(image_processor=images, tokenizer=tokenizer)
 
@@ -68,6 +75,7 @@ class Batch:
     pixels: torch.Tensor  # (batch, 3, 112, 112), normalised
     ids: torch.Tensor  # (batch, length)
     attention: torch.Tensor  # (batch, length)
+    words: torch.Tensor  # (batch, length), True where a token is no begin, end or padding
     present: torch.Tensor  # (batch, objects)
 
 
@@ -94,8 +102,11 @@ def draw_batch(recipe: Recipe, processor: Any, rng: np.random.Generator) -> Batc
         torch.tensor(v).view(3, 1, 1)
         for v in (processor.image_processor.image_mean, processor.image_processor.image_std)
     )
-    tokens = processor.tokenizer(captions, padding=True, return_tensors="pt")
-    batch = Batch((pixels - mean) / deviation, tokens["input_ids"], tokens["attention_mask"], present)
+    tokenizer = processor.tokenizer
+    ids = tokenizer(captions, padding="max_length", max_length=MAX_LENGTH, return_tensors="pt")["input_ids"]
+    ends = torch.tensor([token for token in (tokenizer.bos_token_id, tokenizer.eos_token_id) if token is not None])
+    # CLIP reads nothing behind its end of text, and SigLIP attends to its padding: so everything is attended to.
+    batch = Batch((pixels - mean) / deviation, ids, torch.ones_like(ids), ~torch.isin(ids, ends), present)
     return remove(batch, recipe.patch_size, rng) if rng.random() < recipe.masked_share else batch
 
 
@@ -118,9 +129,7 @@ def remove(batch: Batch, patch_size: int, rng: np.random.Generator) -> Batch:
     keep = torch.from_numpy(rng.random((count, 1, side, side)) < rng.uniform(0.2, 1, (count, 1, 1, 1)))
     batch.pixels = batch.pixels * keep.repeat_interleave(patch_size, 2).repeat_interleave(patch_size, 3)
     hide = torch.from_numpy(rng.random(batch.ids.shape) > rng.uniform(0.4, 1, (count, 1)))
-    ends = batch.attention.sum(dim=1) - 1
-    hide[:, 0], hide[torch.arange(count), ends] = False, False
-    batch.attention = batch.attention * ~hide
+    batch.attention = batch.attention * ~(hide & batch.words)
     return batch
 
 
@@ -128,7 +137,11 @@ def loss_of(model: Any, head: torch.nn.Linear, batch: Batch, auxiliary: float) -
     """Contrastive loss plus `auxiliary` times the presence loss; and the share of images matched with their caption."""
     output = model(pixel_values=batch.pixels, input_ids=batch.ids, attention_mask=batch.attention)
     logits, target = output.logits_per_image, torch.arange(len(batch.ids), device=batch.ids.device)
-    loss = (functional.cross_entropy(logits, target) + functional.cross_entropy(logits.T, target)) / 2
+    if hasattr(model, "logit_bias"):
+        signs = 2 * torch.eye(len(target), device=target.device) - 1
+        loss = -functional.logsigmoid(signs * logits).sum() / len(target)
+    else:
+        loss = (functional.cross_entropy(logits, target) + functional.cross_entropy(logits.T, target)) / 2
     if auxiliary > 0:
         # Unit-norm embeddings have small entries; scaled, they suit a linear layer's initial weights.
         found = head(output.image_embeds * 8)
@@ -144,7 +157,7 @@ def train(name: str, out: Path, steps: int | None = None, seed: int = 0, device:
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     model, processor = build(recipe)
-    head = torch.nn.Linear(64, len(vocabulary()))
+    head = torch.nn.Linear(112 if recipe.siglip else 64, len(vocabulary()))
     model, head = model.to(device).train(), head.to(device)
     decayed = [w for w in model.parameters() if w.ndim > 1]
     rest = [w for w in model.parameters() if w.ndim <= 1] + list(head.parameters())
@@ -159,7 +172,7 @@ def train(name: str, out: Path, steps: int | None = None, seed: int = 0, device:
     start, matched = time.perf_counter(), 0.0
     for step in range(steps):
         batch = draw_batch(recipe, processor, rng)
-        for field in ("pixels", "ids", "attention", "present"):
+        for field in ("pixels", "ids", "attention", "words", "present"):
             setattr(batch, field, getattr(batch, field).to(device))
         loss, share = loss_of(model, head, batch, auxiliary=0.3 * max(0.0, 1 - step / (0.7 * steps)))
         optimizer.zero_grad()

@@ -1,0 +1,178 @@
+"""Captions: how each architecture reads one, which of its tokens are players, and what removing a token means.
+
+CLIP reads begin of text, tokens, end of text, and pools at the end; its attention is causal, so nothing behind the end
+matters. SigLIP reads tokens and pads them to a fixed length; its attention goes everywhere, and it pools the last
+position. Begin, end and padding are no players and always stay (Baniecki et al., NeurIPS 2025, Section 3 and the
+published code).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+
+from .masks import BoolArray
+
+TEXT_MASKINGS = ("attention", "remove", "unknown")
+
+
+@dataclass(frozen=True, eq=False)
+class Caption:
+    """A tokenised caption.
+
+    Attributes:
+        text: the caption.
+        input_ids: token ids as the model reads them, int64 of shape (length,), begin and end of text included.
+        positions: where the players stand in `input_ids`, int64 of shape (n_text,).
+        labels: what to call each player.
+        padding_id: what fills up the places of tokens that are taken out, at the end.
+        unknown_id: what stands for a token that is not known, where the tokenizer has one.
+    """
+
+    text: str
+    input_ids: torch.Tensor
+    positions: torch.Tensor
+    labels: tuple[str, ...]
+    padding_id: int
+    unknown_id: int | None = None
+
+    def masked(self, masks: BoolArray, how: str = "attention") -> tuple[torch.Tensor, torch.Tensor]:
+        """The caption under each mask, as the model's inputs.
+
+        Args:
+            masks: (m, n_text), True = the token is present.
+            how: "attention" (hidden from attention, its place kept: as published), "remove" (taken out, what follows
+                moves up), or "unknown" (replaced by the tokenizer's unknown token).
+
+        Returns:
+            input ids and attention mask, int64 of shape (m, length).
+        """
+        present = torch.ones(len(masks), len(self.input_ids), dtype=torch.bool)
+        present[:, self.positions] = torch.from_numpy(masks)
+        ids = self.input_ids.expand(len(masks), -1)
+        everywhere = torch.ones_like(ids)
+        if how == "attention":
+            return ids, present.to(torch.int64)
+        if how == "unknown":
+            if self.unknown_id is None:
+                raise ValueError('text_masking: this tokenizer has no unknown token; use "attention" or "remove".')
+            return torch.where(present, ids, self.unknown_id), everywhere
+        # A stable sort brings what is present to the front, in order; the rest becomes padding.
+        order = torch.argsort(~present, dim=1, stable=True)
+        kept = torch.gather(ids, 1, order)
+        behind = torch.arange(ids.shape[1]) >= present.sum(dim=1, keepdim=True)
+        return torch.where(behind, self.padding_id, kept), everywhere
+
+
+class Reader(Protocol):
+    """How an architecture reads captions."""
+
+    max_tokens: int
+
+    def read(self, text: str, tokenizer: Any, name: str) -> Caption:
+        """Tokenise a caption; ValueError if it has no token or too many."""
+
+    def wrap(self, input_ids: torch.Tensor, text: str, labels: tuple[str, ...] | None) -> Caption:
+        """A caption from token ids (length,) that were prepared elsewhere."""
+
+
+class ClipReader:
+    """Begin of text, tokens, end of text."""
+
+    def __init__(self, config: Any):
+        self.max_tokens = int(config.max_position_embeddings) - 2
+        self._eos_id = int(config.eos_token_id)
+
+    def read(self, text: str, tokenizer: Any, name: str) -> Caption:
+        """Tokenise a caption; ValueError if it has no token or too many."""
+        ids = tokenizer(text, truncation=False, verbose=False)["input_ids"]
+        _check_count(len(ids) - 2, self.max_tokens, text, name)
+        return self.wrap(torch.tensor(ids), text, _labels(tokenizer, ids[1:-1]))
+
+    def wrap(self, input_ids: torch.Tensor, text: str, labels: tuple[str, ...] | None) -> Caption:
+        """A caption from token ids (length,), begin and end of text included; padding is cut off."""
+        ids = input_ids.to(torch.int64)
+        if ids.ndim != 1 or len(ids) < 3 or len(ids) > self.max_tokens + 2:
+            raise ValueError(
+                f"input_ids: got shape {tuple(ids.shape)}, wanted (length,) with 3 to {self.max_tokens + 2} tokens, "
+                "begin and end of text included."
+            )
+        # Older CLIP configurations say 2 where the vocabulary says otherwise; transformers then takes the largest id.
+        end = int(ids.argmax()) if self._eos_id == 2 else int((ids == self._eos_id).int().argmax())
+        if end < 2:
+            raise ValueError("input_ids: no end-of-text token after the first caption token.")
+        positions = torch.arange(1, end)
+        names = _names(labels, len(positions))
+        # CLIP has no unknown token: its tokenizer reads every text byte by byte.
+        return Caption(text or " ".join(names), ids[: end + 1], positions, names, padding_id=int(ids[end]))
+
+
+class SiglipReader:
+    """Tokens, and where the tokenizer sets one an end of text, padded to the model's fixed length."""
+
+    def __init__(self, config: Any):
+        self.length = int(config.max_position_embeddings)
+        self.max_tokens = self.length - 1
+
+    def read(self, text: str, tokenizer: Any, name: str) -> Caption:
+        """Tokenise a caption; ValueError if it has no token or too many."""
+        full = {"padding": "max_length", "max_length": self.length, "padding_side": "right"}
+        ids = tokenizer(text, truncation=False, verbose=False, **full)["input_ids"]
+        ends = {tokenizer.pad_token_id, tokenizer.eos_token_id, tokenizer.bos_token_id}
+        positions = [k for k, token in enumerate(ids) if token not in ends]
+        _check_count(len(positions), self.max_tokens, text, name)
+        return Caption(
+            text,
+            torch.tensor(ids),
+            torch.tensor(positions),
+            _labels(tokenizer, [ids[k] for k in positions]),
+            padding_id=int(tokenizer.pad_token_id),
+            unknown_id=tokenizer.unk_token_id,
+        )
+
+    def wrap(self, input_ids: torch.Tensor, text: str, labels: tuple[str, ...] | None) -> Caption:
+        """A caption from token ids of the model's length, padded at the end.
+
+        The padding is whatever the sequence ends with. SigLIP pads with its end of text; SigLIP-2 with another token,
+        and then one end of text stands between caption and padding.
+        """
+        ids = input_ids.to(torch.int64)
+        if tuple(ids.shape) != (self.length,):
+            raise ValueError(f"input_ids: got shape {tuple(ids.shape)}, wanted ({self.length},), padded at the end.")
+        padding_id = int(ids[-1])
+        count = int((ids != padding_id).sum())
+        # Both SigLIP vocabularies have their end of text at 1 (SigLIP's own is the padding).
+        count -= int(padding_id != 1 and count > 0 and int(ids[count - 1]) == 1)
+        if count < 1 or bool((ids[:count] == padding_id).any()):
+            raise ValueError("input_ids: wanted at least one caption token, and padding only at the end.")
+        names = _names(labels, count)
+        return Caption(text or " ".join(names), ids, torch.arange(count), names, padding_id=padding_id)
+
+
+READERS: dict[str, type[ClipReader] | type[SiglipReader]] = {"clip": ClipReader, "siglip": SiglipReader}
+
+
+def _check_count(count: int, most: int, text: str, name: str) -> None:
+    if count > most:
+        raise ValueError(f"text: the caption has {count} tokens, {name} reads at most {most}; shorten it.")
+    if count < 1:
+        raise ValueError(f"text: nothing of {text!r} is left after tokenisation; wanted at least one word.")
+
+
+def _names(labels: tuple[str, ...] | None, count: int) -> tuple[str, ...]:
+    names = tuple(labels) if labels else tuple(f"token {i + 1}" for i in range(count))
+    if len(names) != count:
+        raise ValueError(f"labels: got {len(names)}, wanted one for each of the {count} tokens.")
+    return names
+
+
+def _labels(tokenizer: Any, ids: list[int]) -> tuple[str, ...]:
+    """What a reader would call each token: no word-boundary marks, bytes decoded where they are whole characters."""
+    labels = []
+    for token_id in ids:
+        raw = str(tokenizer.convert_ids_to_tokens(token_id)).removesuffix("</w>").removeprefix("\u2581")
+        text = str(tokenizer.decode([token_id])).strip()
+        labels.append(text if text and "\ufffd" not in text else raw)
+    return tuple(labels)

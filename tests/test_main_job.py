@@ -1,0 +1,100 @@
+"""The main job, end to end: does an explanation of the embedded model say what is true of the scene?"""
+
+import numpy as np
+import pytest
+
+import fixlip
+from fixlip.emoji.evaluate import corner
+from fixlip.emoji.tokenizer import SPLIT
+
+
+def right_corners(encoder, seed):
+    """Whether each word's interactions with patches have their largest sum in its own corner of a 2x2 scene."""
+    scene = fixlip.emoji.scene(seed, objects=4, layout="grid")
+    explanation = fixlip.explain(
+        encoder, scene.image, scene.caption, budget=512, basis="crossmodal", seed=seed, progress=False
+    )
+    cross = explanation.crossmodal()
+    tokens = iter(range(explanation.n_text))
+    right = []
+    for k, word in enumerate(scene.objects):
+        columns = [next(tokens) for _ in range(2 if word == SPLIT else 1)]
+        mass = [cross[corner(explanation.grid, q)][:, columns].sum() for q in range(4)]
+        right.append(int(np.argmax(mass)) == k)
+    return all(right)
+
+
+@pytest.fixture(scope="module")
+def encoder():
+    return fixlip.load("emoji-clip", device="cpu")
+
+
+def test_words_point_at_their_own_corner_in_nine_of_ten_scenes(encoder):
+    assert np.mean([right_corners(encoder, 5000 + i) for i in range(50)]) >= 0.9
+
+
+def test_the_default_explanation_predicts_masks_it_has_not_seen(encoder, rng):
+    scene = fixlip.emoji.scene(11)
+    explanation = fixlip.explain(encoder, scene.image, scene.caption)
+    game = fixlip.Game(encoder, scene.image, scene.caption)
+    fresh = rng.random((400, game.n_players)) < 0.5
+    truth = game(fresh)
+    missed = [np.mean((truth - e.predict(fresh)) ** 2) / truth.var() for e in (explanation, explanation.first_order())]
+    assert missed[0] < 0.1, "R squared above 0.9"
+    assert missed[0] < missed[1] / 2, "interactions explain more than half of what attributions leave unexplained"
+    assert [explanation.full_value, explanation.empty_value] == pytest.approx([game.full_value, game.empty_value])
+
+
+def test_the_same_seed_gives_the_same_explanation(encoder):
+    scene = fixlip.emoji.scene(11)
+    first, again, other = (
+        fixlip.explain(encoder, scene.image, scene.caption, budget=100, basis="crossmodal", seed=seed)
+        for seed in (3, 3, 4)
+    )
+    np.testing.assert_array_equal(first.interactions, again.interactions)
+    assert (first.interactions != other.interactions).any()
+
+
+def test_a_caption_of_the_most_tokens_is_explained(encoder):
+    long = " ".join(["cat", "banana"] * 7)
+    explanation = fixlip.explain(encoder, fixlip.emoji.scene(1).image, long)
+    assert explanation.n_text == encoder.max_tokens == 14
+
+
+def test_an_interruption_explains_from_what_was_encoded(encoder, monkeypatch):
+    scene, calls = fixlip.emoji.scene(11), []
+    whole = encoder.embed_images
+
+    def interrupted(pixels, masks):
+        for batch in whole(pixels, masks):
+            calls.append(len(batch))
+            if len(calls) == 8:
+                raise KeyboardInterrupt
+            yield batch
+
+    monkeypatch.setattr(encoder, "embed_images", interrupted)
+    with pytest.warns(UserWarning, match=r"interrupted: going on with the \d+ of 1,024 masked images"):
+        explanation = fixlip.explain(encoder, scene.image, scene.caption, budget=1024, basis="crossmodal")
+    assert 64 <= explanation.budget < 1024
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"p": 0}, "p: got 0"),
+        ({"p": float("nan")}, "p: got nan"),
+        ({"budget": 0}, "budget: got 0"),
+        ({"budget": 40, "basis": "crossmodal"}, "budget: 40 masked images cannot determine the 50 coefficients"),
+        ({"estimator": "magic"}, "estimator: got 'magic'"),
+        ({"basis": "half"}, "basis: got 'half'"),
+        ({"estimator": "exact"}, "game: got 54 players, wanted at most 16"),
+    ],
+)
+def test_bad_options_are_refused_before_any_model_call(encoder, monkeypatch, options, message):
+    def refuse(*args):
+        raise AssertionError("the model was called")
+
+    monkeypatch.setattr(encoder, "embed_images", refuse)
+    scene = fixlip.emoji.scene(11)
+    with pytest.raises(ValueError, match=message):
+        fixlip.explain(encoder, scene.image, scene.caption, **options)
