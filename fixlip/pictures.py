@@ -83,6 +83,7 @@ def draw(
         _draw_patches(sheet, explanation, options, plan.picture)
     boxes = {player: _moved(box, plan.chips_top) for player, box in chips.boxes.items()}
     _draw_edges(sheet, explanation, options, plan.picture, boxes)
+    _draw_patch_values(sheet, explanation, options, plan.picture)
     for player, box in boxes.items():
         _draw_chip(sheet, explanation, options, player, box)
     if options.condition is not None:
@@ -326,8 +327,6 @@ def _draw_patches(sheet: Sheet, explanation: Explanation, options: _Options, pic
     colours[~inside], opacity[~inside] = CARD, 0.86
     sheet.tint(picture, colours, opacity)
     _draw_grid(sheet, picture, rows, columns)
-    if (picture[2] - picture[0]) / columns >= 36:
-        _draw_patch_values(sheet, explanation, options, picture)
 
 
 def _draw_grid(sheet: Sheet, picture: Box, rows: int, columns: int) -> None:
@@ -341,6 +340,8 @@ def _draw_grid(sheet: Sheet, picture: Box, rows: int, columns: int) -> None:
 
 
 def _draw_patch_values(sheet: Sheet, explanation: Explanation, options: _Options, picture: Box, most: int = 6) -> None:
+    if not explanation.grid or (picture[2] - picture[0]) / explanation.grid[1] < 36:
+        return  # numbers would not fit
     values = np.where(options.inside, options.values, 0.0)[: explanation.n_image]
     for player in np.argsort(-np.abs(values), kind="stable")[:most]:
         if values[player]:
