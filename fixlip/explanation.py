@@ -45,8 +45,8 @@ class Explanation:
         attributions: (n,) logits, one a player.
         interactions: (n, n) logits, symmetric, zero on the diagonal.
         players: who they are.
-        p: presence probability of the fit.
-        index: "banzhaf".
+        p: presence probability of the fit; one half for "shapley", where it serves the first-order conversion alone.
+        index: "banzhaf" (weighted Banzhaf interactions at p) or "shapley" (faithful Shapley interactions).
         order: 2, or 1 where interactions are no part of it.
         estimator: how it was computed.
         budget: how many masked images (or masks) were encoded.
@@ -146,10 +146,12 @@ class Explanation:
         """The best explanation without interactions: weighted Banzhaf values, in the same coordinates.
 
         a_i = e_i + p sum_j e_ij, exactly (Baniecki et al., NeurIPS 2025, Theorem 1), and the constant that goes with it
-        under the p-measure, e_0 - p^2 sum_{i<j} e_ij.
+        under the p-measure, e_0 - p^2 sum_{i<j} e_ij. For faithful Shapley interactions a_i = e_i + 1/2 sum_j e_ij are
+        Shapley values, and the constant stays the value of the empty coalition.
         """
         values = self.attributions + self.p * self.interactions.sum(axis=1)
-        constant = self.constant - self.p**2 * self.interactions.sum() / 2
+        shapley = self.index == "shapley"
+        constant = self.constant - (0.0 if shapley else self.p**2 * self.interactions.sum() / 2)
         none = np.zeros_like(self.interactions)
         return replace(
             self,

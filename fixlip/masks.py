@@ -7,6 +7,9 @@ p^k (1-p)^(n-k).
 
 from __future__ import annotations
 
+import itertools
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -71,10 +74,10 @@ def mask_weights(masks: BoolArray, p: float) -> FloatArray:
 
 
 def draw_masks(n_players: int, size: int, p: float, rng: np.random.Generator) -> tuple[BoolArray, FloatArray]:
-    """Draw `size` independent masks from the p-measure; merge the repeated ones.
+    """Draw up to `size` masks from the p-measure.
 
     If there are no more than `size` masks at all, every one is returned with its exact weight, so that nothing is left
-    to chance.
+    to chance. Otherwise as `draw_by_size` does.
 
     Args:
         n_players: number of players n.
@@ -88,9 +91,69 @@ def draw_masks(n_players: int, size: int, p: float, rng: np.random.Generator) ->
     if n_players <= MAX_ENUMERATED_PLAYERS and 2**n_players <= size:
         masks = enumerate_masks(n_players)
         return masks, mask_weights(masks, p)
-    drawn = rng.random((size, n_players)) < p
-    masks, counts = distinct(drawn)
-    return masks, counts / size
+    sizes = np.arange(n_players + 1)
+    return draw_by_size(n_players, size, _how_many(n_players) * p**sizes * (1 - p) ** (n_players - sizes), rng)
+
+
+def draw_by_size(
+    n_players: int, size: int, probabilities: FloatArray, rng: np.random.Generator
+) -> tuple[BoolArray, FloatArray]:
+    """Draw masks whose number of players follows a distribution, uniformly among those of a number.
+
+    A number of players that would be drawn at least as often as there are such masks is enumerated instead, with exact
+    weights (the "border trick"); the draws then share the probability that is left. The published code gives them a
+    total weight of one instead, which is too much.
+
+    Args:
+        n_players: number of players n.
+        size: masks at most.
+        probabilities: (n + 1,) probability of each number of players, sum one.
+        rng: source of randomness.
+
+    Returns:
+        masks (m, n) without repetitions, m <= size, and weights (m,), which sum to one and make any weighted average an
+        unbiased estimate.
+    """
+    counts = _how_many(n_players)
+    left, remaining = probabilities.copy(), size
+    listed: list[int] = []
+    while left.sum() > 0:
+        expected = remaining * left / left.sum()
+        certain = [k for k in np.flatnonzero(left > 0) if expected[k] >= counts[k] and counts[k] <= remaining]
+        if not certain:
+            break
+        # The smallest sets first: they leave the most for the others.
+        k = int(min(certain, key=lambda k: counts[k]))
+        listed.append(k)
+        remaining -= int(counts[k])
+        left[k] = 0.0
+    parts = [_all_of_size(n_players, k) for k in listed]
+    weights = [np.full(len(part), probabilities[k] / counts[k]) for k, part in zip(listed, parts, strict=True)]
+    if remaining > 0 and left.sum() > 0:
+        drawn, times = distinct(
+            _random_of_sizes(n_players, rng.choice(n_players + 1, remaining, p=left / left.sum()), rng)
+        )
+        parts.append(drawn)
+        weights.append(times * (left.sum() / remaining))
+    return np.concatenate(parts), np.concatenate(weights)
+
+
+def _how_many(n_players: int) -> FloatArray:
+    """How many masks there are of each size, (n + 1,)."""
+    return np.array([float(math.comb(n_players, k)) for k in range(n_players + 1)])
+
+
+def _all_of_size(n_players: int, k: int) -> BoolArray:
+    chosen = np.array(list(itertools.combinations(range(n_players), k)), dtype=np.intp).reshape(-1, k)
+    masks = np.zeros((len(chosen), n_players), bool)
+    np.put_along_axis(masks, chosen, True, axis=1)
+    return masks
+
+
+def _random_of_sizes(n_players: int, sizes: NDArray[np.int64], rng: np.random.Generator) -> BoolArray:
+    """For each size a mask drawn uniformly among those of that size."""
+    ranks = np.argsort(rng.random((len(sizes), n_players)), axis=1)
+    return np.asarray(ranks < sizes[:, None])
 
 
 def distinct(masks: BoolArray) -> tuple[BoolArray, NDArray[np.int64]]:

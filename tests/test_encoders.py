@@ -4,8 +4,8 @@ import shutil
 import numpy as np
 import pytest
 import torch
-from conftest import ORACLES
 from PIL import Image
+from toys import ORACLES
 
 import fixlip
 from fixlip import Game

@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
 import shapiq
-from conftest import RandomBilinearGame, TableGame
+from toys import RandomBilinearGame, TableGame
 
 import fixlip
+from fixlip.estimators import agnostic
 from fixlip.estimators.basis import expand
 from fixlip.estimators.exact import exact
 from fixlip.estimators.least_squares import crossmodal_least_squares
@@ -136,7 +137,7 @@ def test_crossmodal_equals_the_published_code(oracle, name, enumerated):
     table = oracle("fixlip_estimator")
     explanation = crossmodal_least_squares(oracle_samples(table, name, enumerated), basis="crossmodal")
     key = f"{name}_cmenum" if enumerated else f"{name}_cm"
-    scale = np.abs(table[f"{key}_first"]).max()
+    scale = float(np.abs(table[f"{key}_first"]).max())
     np.testing.assert_allclose(explanation.crossmodal(), table[f"{key}_second"], rtol=1e-3, atol=1e-4 * scale)
     np.testing.assert_allclose(explanation.attributions, table[f"{key}_first"], rtol=1e-3, atol=1e-4 * scale)
     assert explanation.constant == pytest.approx(float(table[f"{key}_base"]), rel=1e-3, abs=1e-4 * scale)
@@ -233,3 +234,146 @@ def test_a_degenerate_sample_is_refused_not_solved():
     image = Side(stuck, samples.image.weights, samples.image.embeddings)
     with pytest.raises(ValueError, match="undetermined"):
         crossmodal_least_squares(Samples(samples.players, image, samples.text, 1.0, 0.0, 0.5, 0))
+
+
+# ---- model-agnostic least squares
+
+
+def oracle_fit(table, name, basis, counted):
+    """The published regression on its own coalitions."""
+    n_image, n_text, empty, full = table["meta_nI_nT_empty_full"]
+    n = int(n_image + n_text)
+    masks = np.unpackbits(table[f"{name}_masks"], axis=1)[:, :n].astype(bool)
+    counts = table[f"{name}_counts"] if counted else np.ones(len(masks))
+    players = Players(int(n_image), int(n_text), tuple(map(str, range(n))), empty_value=empty, full_value=full)
+    pairs = agnostic.choose_pairs(players, "all" if basis == "full" else "crossmodal")
+    index, p = ("shapley", 0.5) if name == "shap" else ("banzhaf", int(name[1]) / 10)
+    return agnostic.fit(masks, counts / counts.sum(), table[f"{name}_values"] - empty, players, p, index, pairs)
+
+
+CASES = [(p, w, b) for p in ("p3", "p5", "p7") for w in ("ones", "counts") for b in ("full", "cmlookup")]
+
+
+@pytest.mark.parametrize(("name", "weights", "basis"), [*CASES, ("shap", "counts", "cmlookup")])
+def test_agnostic_equals_the_published_code(oracle, name, weights, basis):
+    table = oracle("fixlip_estimator")
+    found = oracle_fit(table, name, basis, weights == "counts")
+    key = f"{name}_{basis}" if name == "shap" else f"{name}_{basis}_{weights}"
+    second = found.interactions[np.triu_indices(55, 1)]
+    scale = float(np.abs(table[f"{key}_second"]).max())
+    np.testing.assert_allclose(second, table[f"{key}_second"], rtol=1e-3, atol=1e-3 * scale)
+    np.testing.assert_allclose(found.attributions, table[f"{key}_first"], rtol=1e-3, atol=1e-3 * scale)
+    assert found.constant == pytest.approx(float(table[f"{key}_base"]), rel=1e-3, abs=1e-3 * scale)
+    np.testing.assert_allclose(
+        found.first_order().attributions, table[f"{key}_firstorder"], rtol=1e-3, atol=1e-3 * scale
+    )
+
+
+def test_shapley_fit_is_more_exact_than_the_published_one(oracle):
+    """1,664 coalitions for 1,541 coefficients: the published normal equations, with weight 1e7 on two rows, lose digits.
+
+    Least squares by orthogonal factors on the same rows says who is right.
+    """
+    table = oracle("fixlip_estimator")
+    found = oracle_fit(table, "shap", "full", counted=True)
+    masks = np.unpackbits(table["shap_masks"], axis=1)[:, :55].astype(bool)
+    counts = table["shap_counts"].astype(float)
+    counts[:2] = 1e7
+    values = table["shap_values"].astype(float) - table["meta_nI_nT_empty_full"][2]
+    np.testing.assert_allclose(as_vector(found), regression(masks, counts, values), atol=1e-3)
+    published = np.concatenate([table[f"shap_full_{part}"].ravel() for part in ("base", "first", "second")])
+    errors = [counts @ (_predict(vector, masks) - values) ** 2 for vector in (as_vector(found), published)]
+    assert errors[0] < errors[1]
+    np.testing.assert_allclose(as_vector(found), published, atol=0.02 * np.abs(published).max())
+
+
+@pytest.mark.parametrize("p", PS)
+def test_with_all_coalitions_agnostic_is_exact(rng, p):
+    game = TableGame(rng.normal(size=2**8), 5, 3)
+    found = agnostic.agnostic_least_squares(game, 256, p)
+    np.testing.assert_allclose(as_vector(found), as_vector(exact(game, p)), atol=1e-9)
+    values = agnostic.agnostic_least_squares(game, 256, p, order=1)
+    np.testing.assert_allclose(values.attributions, exact(game, p).first_order().attributions, atol=1e-9)
+
+
+@pytest.mark.parametrize("n", [3, 6, 9])
+def test_faithful_shapley_interactions_equal_shapiq(rng, n):
+    game = TableGame(rng.normal(size=2**n), n - 2, 2)
+    computer = shapiq.ExactComputer(n_players=n, game=lambda masks: game(np.asarray(masks, bool)))
+    faithful, shapley = computer("FSII", order=2), computer("SV", order=1)
+    found = agnostic.agnostic_least_squares(game, 2**n, index="shapley")
+    np.testing.assert_allclose(found.attributions, [faithful[(i,)] for i in range(n)], atol=1e-5)
+    for i in range(n):
+        for j in range(i):
+            assert found.interactions[i, j] == pytest.approx(faithful[(j, i)], abs=1e-5)
+    np.testing.assert_allclose(found.first_order().attributions, [shapley[(i,)] for i in range(n)], atol=1e-5)
+    ends = np.array([[False] * n, [True] * n])
+    np.testing.assert_allclose(found.predict(ends), game(ends), atol=1e-9)
+    np.testing.assert_allclose(found.first_order().predict(ends), game(ends), atol=1e-9)
+    values = agnostic.agnostic_least_squares(game, 2**n, index="shapley", order=1)
+    np.testing.assert_allclose(values.attributions, [shapley[(i,)] for i in range(n)], atol=1e-5)
+
+
+def test_faithful_shapley_interactions_equal_the_oracle(oracle):
+    table = oracle("exact12")
+    found = agnostic.agnostic_least_squares(TableGame(table["values"], 6, 6), 4096, index="shapley")
+    expected = table["fsii_exact_shapiq"]
+    np.testing.assert_allclose(found.attributions, expected[1:13], atol=1e-5)
+    np.testing.assert_allclose(found.interactions[np.triu_indices(12, 1)], expected[13:], atol=1e-5)
+    np.testing.assert_allclose(found.first_order().attributions, table["sv_exact_shapiq"], atol=1e-5)
+
+
+@pytest.mark.parametrize("index", ["banzhaf", "shapley"])
+def test_estimates_approach_the_exact_ones(oracle, index):
+    """Half and all but 96 of 4,096 coalitions: the error shrinks, at p = 0.7 with enumerated sizes among the draws."""
+    game = TableGame(oracle("exact12")["values"], 6, 6)
+    exact_one = agnostic.agnostic_least_squares(game, 4096, 0.7, index)
+    errors = []
+    for budget in (300, 4000):
+        found = agnostic.agnostic_least_squares(game, budget, 0.7, index, seed=3)
+        errors.append(np.abs(as_vector(found) - as_vector(exact_one)).max())
+    assert errors[1] < errors[0] / 2
+
+
+def test_filtering_keeps_the_strongest_players_and_a_quota_of_text(rng):
+    n_image, n_text = 190, 14
+    attributions = np.concatenate([np.linspace(1, 2, n_image), np.linspace(0.01, 0.02, n_text)])
+    n = n_image + n_text
+    explanation = fixlip.Explanation(0.0, attributions, np.zeros((n, n)), Players(n_image, n_text, ("x",) * n))
+    chosen = agnostic.strongest_players(explanation)
+    assert len(chosen) == 72 and (chosen >= n_image).sum() == 5
+    np.testing.assert_array_equal(chosen[:67], np.arange(n_image - 67, n_image))
+    np.testing.assert_array_equal(chosen[67:], np.arange(n - 5, n))
+
+
+def test_filtered_pairs_recover_a_sparse_game(rng):
+    n_image, n_text = 150, 6
+
+    class Game:
+        def __call__(self, masks):
+            return 3 * masks[:, 4] + 2 * masks[:, 4] * masks[:, 151] + masks[:, 9] * masks[:, 20] + masks[:, 155]
+
+    game = Game()
+    game.n_image, game.n_text = n_image, n_text
+    found = agnostic.agnostic_least_squares(game, 4000, 0.5, pairs="filtered")
+    assert found.interactions[4, 151] == pytest.approx(2, abs=1e-6)
+    assert found.interactions[9, 20] == pytest.approx(1, abs=1e-6)
+    some = agnostic.agnostic_least_squares(game, 400, 0.5, pairs=[4, 9, 20, 151])
+    assert some.interactions[4, 151] == pytest.approx(2, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"budget": 30}, "budget: 30 coalitions cannot determine 37 coefficients"),
+        ({"budget": 0}, "budget: got 0"),
+        ({"p": 1}, "p: got 1"),
+        ({"index": "owen"}, "index: got 'owen'"),
+        ({"order": 3}, "order: got 3"),
+        ({"pairs": "some"}, "pairs: got 'some'"),
+        ({"pairs": [0, 8]}, r"pairs: got players \[0, 8\], wanted numbers from 0 to 7"),
+    ],
+)
+def test_agnostic_refuses_what_does_not_fit(options, message):
+    with pytest.raises(ValueError, match=message):
+        agnostic.agnostic_least_squares(RandomBilinearGame(5, 3), **({"budget": 200} | options))

@@ -18,7 +18,7 @@ def test_values_equal_the_published_code(tiny_game, oracle, i):
 
 @pytest.mark.parametrize("kind", ["siglip", "siglip2"])
 def test_siglip_values_equal_the_published_code(oracle, kind):
-    from conftest import ORACLES
+    from toys import ORACLES
     from transformers import AutoModel
 
     expected = oracle("siglip_game")

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from fixlip.masks import check_count, check_p, distinct, draw_masks, enumerate_masks, mask_weights, pack
+from fixlip.masks import check_count, check_p, distinct, draw_by_size, draw_masks, enumerate_masks, mask_weights, pack
 
 
 def test_enumeration_lists_every_mask_once_bit_by_bit():
@@ -59,3 +59,29 @@ def test_p_outside_zero_and_one_is_refused(p):
 def test_counts_are_whole_and_positive(count):
     with pytest.raises(ValueError, match="^budget: got .*, wanted a whole number"):
         check_count(count, "budget")
+
+
+@pytest.mark.parametrize("probabilities", [[0, 0.3, 0.1, 0.1, 0.2, 0.1, 0.2, 0], [0.0, 0, 0, 1, 0, 0, 0, 0]])
+@pytest.mark.parametrize("size", [5, 20, 40, 100, 500])
+def test_draws_by_size_are_unbiased_whatever_is_enumerated(probabilities, size):
+    """Averages of random functions over many draws equal the sums they estimate, within five standard errors."""
+    probabilities = np.array(probabilities)
+    masks = enumerate_masks(7)
+    exact = (probabilities / np.bincount(masks.sum(axis=1)))[masks.sum(axis=1)]
+    values = np.random.default_rng(5).normal(size=(128, 3))
+    found = []
+    for seed in range(200):
+        drawn, weights = draw_by_size(7, size, probabilities, np.random.default_rng(seed))
+        assert len(drawn) <= size and len(np.unique(drawn, axis=0)) == len(drawn)
+        assert weights.sum() == pytest.approx(1)
+        found.append(weights @ values[drawn @ 2 ** np.arange(7)])
+    error = np.std(found, axis=0) / np.sqrt(200) + 1e-12
+    assert (np.abs(np.mean(found, axis=0) - exact @ values) <= 5 * error).all()
+
+
+def test_sizes_that_are_certain_are_enumerated_with_their_exact_weight(rng):
+    masks, weights = draw_masks(12, 1000, 0.9, rng)
+    full = masks.all(axis=1)
+    assert full.sum() == 1 and weights[full][0] == pytest.approx(0.9**12)
+    assert (masks.sum(axis=1) == 11).sum() == 12
+    np.testing.assert_allclose(weights[masks.sum(axis=1) == 11], 0.9**11 * 0.1)

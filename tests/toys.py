@@ -1,9 +1,43 @@
-"""Explanations with known numbers in them, on scenes whose truth is known."""
+"""Games and explanations with known numbers in them."""
+
+from pathlib import Path
 
 import numpy as np
 
 from fixlip import Explanation, emoji
 from fixlip.players import Players, patch_labels
+
+ORACLES = Path(__file__).parent / "oracles"
+
+
+class TableGame:
+    """A game given as a list of its 2^n values; bit k of the row says whether player k is present."""
+
+    def __init__(self, values, n_image, n_text):
+        self.values, self.n_image, self.n_text = np.asarray(values, float), n_image, n_text
+
+    def __call__(self, masks):
+        return self.values[masks @ 2 ** np.arange(masks.shape[1])]
+
+
+class RandomBilinearGame:
+    """Two random tables of embeddings: a game as general as a bilinear one can be."""
+
+    def __init__(self, n_image, n_text, dimension=5, scale=7.0, bias=-2.0, seed=0):
+        rng = np.random.default_rng(seed)
+        self.n_image, self.n_text, self.scale, self.bias = n_image, n_text, scale, bias
+        self.images = rng.normal(size=(2**n_image, dimension))
+        self.texts = rng.normal(size=(2**n_text, dimension))
+
+    def embed_images(self, masks, progress=False):
+        return self.images[masks @ 2 ** np.arange(self.n_image)]
+
+    def embed_texts(self, masks, progress=False):
+        return self.texts[masks @ 2 ** np.arange(self.n_text)]
+
+    def __call__(self, masks):
+        images, texts = self.embed_images(masks[:, : self.n_image]), self.embed_texts(masks[:, self.n_image :])
+        return self.scale * np.einsum("md,md->m", images, texts) + self.bias
 
 
 def mosaic(grid=(7, 7), tokens=("cat", "banana", "tractor", "ball"), seed=0, image=True, p=0.5):
