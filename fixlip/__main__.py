@@ -1,4 +1,4 @@
-"""The command line: `python -m fixlip explain IMAGE "CAPTION"`."""
+"""The command line: `python -m fixlip explain IMAGE "CAPTION"` and `python -m fixlip doctor`."""
 
 from __future__ import annotations
 
@@ -59,6 +59,8 @@ def _parser() -> argparse.ArgumentParser:
         help="report (.html), picture (.png) or data (.npz)",
     )
     explain.set_defaults(run=_explain)
+    doctor = commands.add_parser("doctor", help="say what is installed, what is missing, and what will be used")
+    doctor.set_defaults(run=_doctor)
     return parser
 
 
@@ -76,6 +78,14 @@ def _explain(options: argparse.Namespace) -> int:
     written = write(explanation, options.out)
     print(f"written: {written}")
     return 0
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from .doctor import report
+
+    text, is_well = report()
+    print(text)
+    return 0 if is_well else 1
 
 
 def _pair(image: str, caption: str | None) -> tuple[Image, str]:

@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from zipfile import BadZipFile
@@ -18,6 +19,7 @@ from .players import Players
 
 if TYPE_CHECKING:
     from .pictures import Picture
+    from .subsets import Subsets
 
 FORMAT = 1  # of saved files
 
@@ -211,6 +213,51 @@ class Explanation:
             expected_faithfulness=None,
         )
 
+    def highest(self, size: int) -> BoolArray:
+        """The subset of `size` players with the highest predicted value that was found, a mask (n,); see `subsets`."""
+        return self._subset(size, "highest")
+
+    def lowest(self, size: int) -> BoolArray:
+        """The subset of `size` players with the lowest predicted value that was found, a mask (n,); see `subsets`."""
+        return self._subset(size, "lowest")
+
+    def _subset(self, size: int, side: str) -> BoolArray:
+        if not 1 <= check_count(size, "size") <= self.n_players:
+            raise ValueError(f"size: got {size}, wanted a whole number from 1 to {self.n_players}.")
+        return np.array(getattr(self.subsets, side)[size - 1])
+
+    @cached_property
+    def subsets(self) -> Subsets:
+        """Subsets of highest and lowest value for every size; exact for at most 16 players (see `fixlip.subsets`)."""
+        from .subsets import subsets
+
+        return subsets(self)
+
+    def __sub__(self, other: Explanation) -> Explanation:
+        """The difference of two explanations with as many players; names and picture are the first one's."""
+        if not isinstance(other, Explanation):
+            return NotImplemented
+        if (self.n_image, self.n_text) != (other.n_image, other.n_text):
+            raise ValueError(
+                f"difference: got {self.n_image} + {self.n_text} and {other.n_image} + {other.n_text} players; "
+                "wanted as many on either side."
+            )
+        return replace(
+            self,
+            constant=self.constant - other.constant,
+            attributions=self.attributions - other.attributions,
+            interactions=self.interactions - other.interactions,
+            order=max(self.order, other.order),
+            estimator=f"difference of {self.estimator} and {other.estimator}",
+            players=replace(
+                self.players,
+                empty_value=self.empty_value - other.empty_value,
+                full_value=self.full_value - other.full_value,
+            ),
+            stderr=None,
+            expected_faithfulness=None,
+        )
+
     def find(self, player: int | str) -> int:
         """The number of a player, given its number or its label; a token's label is looked up among tokens first."""
         if isinstance(player, str):
@@ -232,6 +279,26 @@ class Explanation:
         if self.stderr is not None:
             error = float(self.stderr[len(players) - 1][players])
         return Term(players, tuple(self.labels[i] for i in players), value, error)
+
+    def table(self, kind: str = "all") -> dict[str, list[Any]]:
+        """All terms but zeros as columns, strongest first: pandas.DataFrame(explanation.table()) makes a data frame.
+
+        Args:
+            kind: "all", "players", "pairs" or "crossmodal", as in `top`.
+        """
+        terms = self.top(self.n_players * (self.n_players + 1) // 2 + 1, kind=kind)
+        return {
+            "players": [term.players for term in terms],
+            "labels": [" with ".join(term.labels) for term in terms],
+            "value": [term.value for term in terms],
+            "stderr": [term.stderr for term in terms],
+        }
+
+    def to_shapiq(self) -> Any:
+        """A `shapiq.InteractionValues` with the same numbers; wants shapiq installed."""
+        from .interchange import to_shapiq
+
+        return to_shapiq(self)
 
     # ---- words and pictures
 

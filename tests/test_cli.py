@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 import fixlip.__main__ as command_line
+import fixlip.doctor as command_line_doctor
 from fixlip import Explanation
 from fixlip.__main__ import main
 
@@ -134,3 +135,13 @@ def test_it_runs_as_a_module_and_shows_no_traceback(run_python, tmp_path):
     assert result.returncode == 2 and "Traceback" not in result.stderr
     assert result.stderr == "fixlip: image: there is no file 'none.jpg'.\n"
     assert run_python("-m", "fixlip", "--version").stdout.startswith("fixlip 0.")
+
+
+def test_the_doctor_says_what_is_there_and_what_is_missing(monkeypatch, capsys):
+    assert main(["doctor"]) == 0
+    printed = capsys.readouterr().out
+    assert "torch" in printed and "emoji-clip" in printed and "All is well." in printed
+    real = command_line_doctor._version
+    monkeypatch.setattr(command_line_doctor, "_version", lambda name: None if name == "scipy" else real(name))
+    assert main(["doctor"]) == 1
+    assert "MISSING: pip install scipy" in capsys.readouterr().out

@@ -270,7 +270,7 @@ def test_agnostic_equals_the_published_code(oracle, name, weights, basis):
 
 
 def test_shapley_fit_is_more_exact_than_the_published_one(oracle):
-    """1,664 coalitions for 1,541 coefficients: the published normal equations, with weight 1e7 on two rows, lose digits.
+    """1,664 coalitions for 1,541 coefficients: the published normal equations, two rows weighing 1e7, lose digits.
 
     Least squares by orthogonal factors on the same rows says who is right.
     """

@@ -1,0 +1,72 @@
+import numpy as np
+import pandas as pd
+import pytest
+import shapiq
+from test_explanation import make
+from toys import TableGame
+
+from fixlip.estimators.exact import exact
+from fixlip.interchange import from_shapiq
+from fixlip.players import Players
+
+
+@pytest.mark.parametrize("p", [0.5, 0.3])
+def test_there_and_back_changes_nothing(p):
+    explanation = make(p)
+    for shown in (explanation, explanation.first_order()):
+        values = shown.to_shapiq()
+        again = from_shapiq(values, explanation.players, p)
+        assert again.constant == shown.constant and again.order == shown.order and again.index == "banzhaf"
+        np.testing.assert_array_equal(again.attributions, shown.attributions)
+        np.testing.assert_array_equal(again.interactions, shown.interactions)
+        assert values[(0,)] == shown.attributions[0]
+
+
+def test_what_shapiq_computes_becomes_an_explanation(rng):
+    game = TableGame(rng.normal(size=2**6), 4, 2)
+    computer = shapiq.ExactComputer(n_players=6, game=lambda masks: game(np.asarray(masks, bool)))
+    players = Players(4, 2, tuple("abcdef"))
+    found = from_shapiq(computer("FBII", order=2), players)
+    np.testing.assert_allclose(found.interactions, exact(game, 0.5).interactions, atol=1e-9)
+    assert from_shapiq(computer("SV", order=1), players).index == "shapley"
+
+
+def test_what_does_not_fit_is_refused():
+    values = make().to_shapiq()
+    with pytest.raises(ValueError, match="got 9 players and order 2, wanted 3 players"):
+        from_shapiq(values, Players(2, 1, ("a", "b", "c")))
+    values = shapiq.InteractionValues(
+        np.zeros(1),
+        index="STII",
+        max_order=2,
+        min_order=2,
+        n_players=9,
+        interaction_lookup={(0, 1): 0},
+        baseline_value=0.0,
+    )
+    with pytest.raises(ValueError, match="got the index 'STII'"):
+        from_shapiq(values, make().players)
+
+
+def test_the_table_holds_every_term_strongest_first():
+    explanation = make()
+    frame = pd.DataFrame(explanation.table())
+    assert len(frame) == 9 + 36
+    assert frame["value"].abs().is_monotonic_decreasing
+    strongest = frame.iloc[0]
+    i = strongest["players"]
+    source = explanation.attributions if len(i) == 1 else explanation.interactions
+    assert strongest["value"] == source[i if len(i) == 2 else i[0]]
+    assert len(explanation.table("crossmodal")["value"]) == 18
+
+
+def test_differences_subtract_predictions(rng):
+    first, second = make(), make(seed=1)
+    masks = rng.random((10, 9)) < 0.5
+    np.testing.assert_allclose((first - second).predict(masks), first.predict(masks) - second.predict(masks))
+    assert (first - second).full_value == 0
+    with pytest.raises(TypeError):
+        first - 1
+    other = exact(TableGame(np.zeros(8), 2, 1))
+    with pytest.raises(ValueError, match=r"difference: got 6 \+ 3 and 2 \+ 1 players"):
+        first - other
