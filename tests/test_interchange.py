@@ -35,15 +35,8 @@ def test_what_does_not_fit_is_refused():
     values = make().to_shapiq()
     with pytest.raises(ValueError, match="got 9 players and order 2, wanted 3 players"):
         from_shapiq(values, Players(2, 1, ("a", "b", "c")))
-    values = shapiq.InteractionValues(
-        np.zeros(1),
-        index="STII",
-        max_order=2,
-        min_order=2,
-        n_players=9,
-        interaction_lookup={(0, 1): 0},
-        baseline_value=0.0,
-    )
+    facts = {"max_order": 2, "min_order": 2, "n_players": 9, "baseline_value": 0.0}
+    values = shapiq.InteractionValues(np.zeros(1), index="STII", interaction_lookup={(0, 1): 0}, **facts)
     with pytest.raises(ValueError, match="got the index 'STII'"):
         from_shapiq(values, make().players)
 
