@@ -100,7 +100,7 @@ def to_png(image: Image.Image, compact: bool = False) -> bytes:
         return buffer.getvalue()
     few = image.convert("RGB").quantize(127, method=Image.Quantize.MAXCOVERAGE, kmeans=1, dither=Image.Dither.NONE)
     few.paste(127, mask=image.getchannel("A").point(lambda alpha: 255 * (alpha < 128)))
-    few.save(buffer, format="PNG", transparency=127, optimize=True)
+    few.save(buffer, format="PNG", transparency=127)
     return buffer.getvalue()
 
 

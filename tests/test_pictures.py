@@ -154,6 +154,9 @@ def test_the_notebook_gets_a_sharp_picture_and_words():
     explanation = mosaic()
     data, metadata = explanation._repr_mimebundle_()
     picture = Image.open(io.BytesIO(base64.b64decode(data["image/png"])))
+    shown = picture.convert("RGBA")
+    assert shown.getpixel((0, 0))[3] == 0 and shown.getpixel((0, shown.height // 2))[3] == 255
+    assert np.abs(np.asarray(shown, int) - np.asarray(draw(explanation), int))[100:-100].mean() < 2
     assert picture.size == (2 * metadata["image/png"]["width"], 2 * metadata["image/png"]["height"])
     assert data["text/plain"] == explanation.summary()
     again, _ = explanation.draw()._repr_mimebundle_()
