@@ -99,6 +99,7 @@ def to_png(image: Image.Image, compact: bool = False) -> bytes:
         image.save(buffer, format="PNG")
         return buffer.getvalue()
     few = image.convert("RGB").quantize(127, method=Image.Quantize.MAXCOVERAGE, kmeans=1, dither=Image.Dither.NONE)
+    few.putpalette([*(few.getpalette() or [])[: 3 * 127], 255, 255, 255])  # one more, for the transparent corners
     few.paste(127, mask=image.getchannel("A").point(lambda alpha: 255 * (alpha < 128)))
     few.save(buffer, format="PNG", transparency=127)
     return buffer.getvalue()
