@@ -69,10 +69,11 @@ def _explain(options: argparse.Namespace) -> int:
     p = check_p(options.p)
     check_writable(options.out)
     image, caption = _pair(options.image, options.caption)
-    from .api import explain
+    from .api import cost, explain
     from .encoders import load
 
     encoder = load(options.model, device=options.device, dtype=options.dtype)
+    print(f"{cost(encoder, image, caption, options.budget, options.basis)}.", file=sys.stderr)
     explanation = explain(encoder, image, caption, p=p, budget=options.budget, basis=options.basis, seed=options.seed)
     print(explanation.summary())
     written = write(explanation, options.out)

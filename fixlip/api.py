@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import time
+from dataclasses import dataclass
+
+import numpy as np
+
 from .encoders import Encoder
+from .estimators.agnostic import FILTERED_PLAYERS, INDICES, agnostic_least_squares
 from .estimators.basis import n_columns
 from .estimators.exact import exact
 from .estimators.least_squares import BASES, check_budget, crossmodal_least_squares
 from .explanation import Explanation
 from .game import Game
 from .images import ImageSource
-from .masks import check_count, check_p
+from .masks import MAX_ENUMERATED_PLAYERS, check_count, check_p
 from .samples import sample, text_budget
 
-ESTIMATORS = ("crossmodal", "exact")
+ESTIMATORS = ("crossmodal", "agnostic", "exact")
 
 
 def explain(
@@ -23,6 +29,7 @@ def explain(
     p: float = 0.5,
     budget: int | None = None,
     estimator: str = "crossmodal",
+    index: str = "banzhaf",
     basis: str = "full",
     seed: int = 0,
     progress: bool = True,
@@ -38,37 +45,91 @@ def explain(
         p: probability with which every patch and token is present in the inputs that the explanation is fitted to:
             near 0 it speaks of nearly empty inputs, near 1 of nearly complete ones.
         budget: number of masked images to encode; by default at least twice what the fit has to determine (4,096 for
-            49 patches). Masked captions come on top, 1,024 at most for up to 10 tokens.
-        estimator: "crossmodal" (least squares over all pairs of masked images and captions), or "exact" (at most 16
-            players).
-        basis: "full", or "crossmodal" for interactions between patches and tokens only, from far fewer masked images.
+            49 patches). With "crossmodal", masked captions come on top, 1,024 at most for up to 10 tokens.
+        estimator: "crossmodal" (least squares over all pairs of masked images and captions), "agnostic" (coalitions of
+            patches and tokens together), or "exact" (at most 16 players).
+        index: "banzhaf" (weighted Banzhaf interactions at p), or with "agnostic" also "shapley" (faithful Shapley
+            interactions).
+        basis: "full", "crossmodal" for interactions between patches and tokens only, from far fewer masked images, or
+            with "agnostic" also "filtered" (see `agnostic_least_squares`).
         seed: of the masks.
         progress: show a bar if it takes long.
 
     Returns:
-        weighted Banzhaf interactions of second order (Baniecki et al., NeurIPS 2025), in logits.
+        interactions of second order (Baniecki et al., NeurIPS 2025), in logits.
 
     Raises:
         ValueError: one sentence, before any model call, if an argument does not fit.
     """
     p = check_p(p)
-    if estimator not in ESTIMATORS:
-        raise ValueError(f"estimator: got {estimator!r}, wanted one of {', '.join(ESTIMATORS)}.")
-    if basis not in BASES:
-        raise ValueError(f"basis: got {basis!r}, wanted one of {', '.join(BASES)}.")
+    _check_choices(estimator, index, basis)
     if budget is not None:
         budget = check_count(budget, "budget")
     game = Game(encoder, image, text)
     if estimator == "exact":
         return exact(game, p)
-    if budget is None:
-        budget = default_budget(game.n_image, basis)
+    if estimator == "agnostic":
+        budget = budget or default_budget(game.n_players, basis)
+        pairs = "all" if basis == "full" else basis
+        return agnostic_least_squares(game, budget, p, index, pairs, seed=seed, progress=progress)
+    budget = budget or default_budget(game.n_image, basis)
     check_budget(budget, text_budget(game.n_text), game.n_image, game.n_text, basis)
     samples = sample(game, budget, p, seed, progress=progress)
     return crossmodal_least_squares(samples, basis=basis)
 
 
-def default_budget(n_image: int, basis: str = "full") -> int:
-    """Masked images for least squares: the next power of two from twice the coefficients to determine; 256 at least."""
-    coefficients = n_columns(n_image, 2 if basis == "full" else 1)
+def default_budget(n_players: int, basis: str = "full") -> int:
+    """Masks for least squares: the next power of two from twice the coefficients to determine; 256 at least."""
+    players = min(n_players, FILTERED_PLAYERS) if basis == "filtered" else n_players
+    coefficients = n_columns(players, 1 if basis == "crossmodal" else 2)
     return int(max(256, 2 ** (2 * coefficients - 1).bit_length()))
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What an explanation will take: masked images, masked captions, and about how many seconds of encoding."""
+
+    images: int
+    captions: int
+    seconds: float
+    device: str
+
+    def __str__(self) -> str:
+        duration = f"{self.seconds:.0f} s" if self.seconds < 90 else f"{self.seconds / 60:.0f} minutes"
+        return (
+            f"{self.images:,} masked images and {self.captions:,} masked captions to encode, about {duration} on "
+            f"{self.device}"
+        )
+
+
+def cost(encoder: Encoder, image: ImageSource, text: str, budget: int | None = None, basis: str = "full") -> Cost:
+    """What `explain` with the cross-modal estimator will cost, from the time that two small batches take."""
+    game = Game(encoder, image, text)
+    images = budget or default_budget(game.n_image, basis)
+    most = text_budget(game.n_text)
+    captions = most if game.n_text > MAX_ENUMERATED_PLAYERS else min(2**game.n_text, most)
+    rng, batch = np.random.default_rng(0), min(encoder.batch_size, 16)
+    seconds = 0.0
+    for count, n_players, embed in (
+        (images, game.n_image, game.embed_images),
+        (captions, game.n_text, game.embed_texts),
+    ):
+        embed(np.zeros((1, n_players), bool))  # the first call of a model sets things up
+        masks = rng.random((batch, n_players)) < 0.5
+        start = time.perf_counter()
+        embed(masks)
+        seconds += (time.perf_counter() - start) * count / batch
+    return Cost(images, captions, seconds, str(encoder.device))
+
+
+def _check_choices(estimator: str, index: str, basis: str) -> None:
+    bases = (*BASES, "filtered") if estimator == "agnostic" else BASES
+    indices = INDICES if estimator == "agnostic" else INDICES[:1]
+    for name, value, choices in (
+        ("estimator", estimator, ESTIMATORS),
+        ("index", index, indices),
+        ("basis", basis, bases),
+    ):
+        if value not in choices:
+            with_estimator = "" if name == "estimator" else f" with the estimator {estimator!r}"
+            raise ValueError(f"{name}: got {value!r}, wanted one of {', '.join(choices)}{with_estimator}.")

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import fixlip
+from fixlip.api import cost
 from fixlip.emoji.evaluate import corner
 from fixlip.emoji.tokenizer import SPLIT
 
@@ -61,6 +62,29 @@ def test_a_caption_of_the_most_tokens_is_explained(encoder):
     assert explanation.n_text == encoder.max_tokens == 14
 
 
+@pytest.mark.parametrize("index", ["banzhaf", "shapley"])
+def test_the_agnostic_estimator_agrees_with_the_cross_modal_one(encoder, index):
+    """At p = 0.5 both estimate the same interactions; Shapley ones are others, but sum up to the pair's similarity."""
+    scene = fixlip.emoji.scene(11)
+    options = {"basis": "crossmodal", "progress": False}
+    found = fixlip.explain(
+        encoder, scene.image, scene.caption, estimator="agnostic", index=index, budget=4000, **options
+    )
+    if index == "banzhaf":
+        other = fixlip.explain(encoder, scene.image, scene.caption, budget=2000, **options)
+        assert np.corrcoef(found.crossmodal().ravel(), other.crossmodal().ravel())[0, 1] > 0.95
+    else:
+        ends = np.array([[False] * found.n_players, [True] * found.n_players])
+        assert found.predict(ends) == pytest.approx([found.empty_value, found.full_value], abs=1e-6)
+
+
+def test_the_cost_is_told_before_the_work(encoder):
+    scene = fixlip.emoji.scene(11)
+    told = cost(encoder, scene.image, scene.caption)
+    assert (told.images, told.captions) == (4096, 2**5) and told.seconds > 0
+    assert str(told).startswith("4,096 masked images and 32 masked captions to encode, about ")
+
+
 def test_an_interruption_explains_from_what_was_encoded(encoder, monkeypatch):
     scene, calls = fixlip.emoji.scene(11), []
     whole = encoder.embed_images
@@ -87,6 +111,8 @@ def test_an_interruption_explains_from_what_was_encoded(encoder, monkeypatch):
         ({"budget": 40, "basis": "crossmodal"}, "budget: 40 masked images cannot determine the 50 coefficients"),
         ({"estimator": "magic"}, "estimator: got 'magic'"),
         ({"basis": "half"}, "basis: got 'half'"),
+        ({"index": "shapley"}, "index: got 'shapley', wanted one of banzhaf with the estimator 'crossmodal'"),
+        ({"estimator": "agnostic", "budget": 40}, "budget: 40 coalitions cannot determine"),
         ({"estimator": "exact"}, "game: got 54 players, wanted at most 16"),
     ],
 )

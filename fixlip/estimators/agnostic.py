@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scipy.linalg import LinAlgError, solve
 
 from ..explanation import Explanation
+from ..game import Game
 from ..masks import (
     MAX_ENUMERATED_PLAYERS,
     BoolArray,
@@ -42,6 +43,7 @@ def agnostic_least_squares(
     pairs: str | Iterable[int] = "all",
     order: int = 2,
     seed: int = 0,
+    progress: bool = False,
 ) -> Explanation:
     """Explain any game from the values of `budget` coalitions.
 
@@ -55,6 +57,7 @@ def agnostic_least_squares(
             which to fit them.
         order: 2, or 1 for (weighted) Banzhaf or Shapley values alone.
         seed: of the coalitions.
+        progress: show a bar if it takes long, where the game can.
 
     Raises:
         ValueError: if an argument does not fit, or the budget is too small for the coefficients.
@@ -70,7 +73,7 @@ def agnostic_least_squares(
     _check_budget(budget, n, len(chosen[0]), index)
     rng = np.random.default_rng(seed)
     masks, weights = draw_masks(n, budget, p, rng) if index == "banzhaf" else draw_shapley(n, budget, rng)
-    values = np.asarray(game(masks), dtype=np.float64)
+    values = np.asarray(game(masks, progress) if isinstance(game, Game) else game(masks), dtype=np.float64)
     players = Players.of(game)
     explanation = fit(masks, weights, values, players, p, index, chosen)
     if filtered and order == 2:
