@@ -72,8 +72,7 @@ def explain(
         budget = budget or default_budget(game.n_players, basis)
         pairs = "all" if basis == "full" else basis
         return agnostic_least_squares(game, budget, p, index, pairs, seed=seed, progress=progress)
-    budget = budget or default_budget(game.n_image, basis)
-    check_budget(budget, text_budget(game.n_text), game.n_image, game.n_text, basis)
+    budget = _image_budget(game, budget, basis)
     samples = sample(game, budget, p, seed, progress=progress)
     return crossmodal_least_squares(samples, basis=basis)
 
@@ -105,15 +104,13 @@ class Cost:
 def cost(encoder: Encoder, image: ImageSource, text: str, budget: int | None = None, basis: str = "full") -> Cost:
     """What `explain` with the cross-modal estimator will cost, from the time that two small batches take."""
     game = Game(encoder, image, text)
-    images = budget or default_budget(game.n_image, basis)
+    images = _image_budget(game, budget, basis)
     most = text_budget(game.n_text)
     captions = most if game.n_text > MAX_ENUMERATED_PLAYERS else min(2**game.n_text, most)
     rng, batch = np.random.default_rng(0), min(encoder.batch_size, 16)
     seconds = 0.0
-    for count, n_players, embed in (
-        (images, game.n_image, game.embed_images),
-        (captions, game.n_text, game.embed_texts),
-    ):
+    sides = ((images, game.n_image, game.embed_images), (captions, game.n_text, game.embed_texts))
+    for count, n_players, embed in sides:
         embed(np.zeros((1, n_players), bool))  # the first call of a model sets things up
         masks = rng.random((batch, n_players)) < 0.5
         start = time.perf_counter()
@@ -122,14 +119,18 @@ def cost(encoder: Encoder, image: ImageSource, text: str, budget: int | None = N
     return Cost(images, captions, seconds, str(encoder.device))
 
 
+def _image_budget(game: Game, budget: int | None, basis: str) -> int:
+    """The budget, or its default; ValueError if it is too small."""
+    chosen = default_budget(game.n_image, basis) if budget is None else check_count(budget, "budget")
+    check_budget(chosen, text_budget(game.n_text), game.n_image, game.n_text, basis)
+    return chosen
+
+
 def _check_choices(estimator: str, index: str, basis: str) -> None:
     bases = (*BASES, "filtered") if estimator == "agnostic" else BASES
     indices = INDICES if estimator == "agnostic" else INDICES[:1]
-    for name, value, choices in (
-        ("estimator", estimator, ESTIMATORS),
-        ("index", index, indices),
-        ("basis", basis, bases),
-    ):
+    chosen = (("estimator", estimator, ESTIMATORS), ("index", index, indices), ("basis", basis, bases))
+    for name, value, choices in chosen:
         if value not in choices:
             with_estimator = "" if name == "estimator" else f" with the estimator {estimator!r}"
             raise ValueError(f"{name}: got {value!r}, wanted one of {', '.join(choices)}{with_estimator}.")

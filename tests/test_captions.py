@@ -95,4 +95,4 @@ def test_siglip_keeps_its_bias():
 
     model = AutoModel.from_pretrained(ORACLES / "tiny_siglip")
     encoder = Encoder(model)
-    assert encoder.bias == pytest.approx(float(model.logit_bias)) and encoder.grid == (4, 4)
+    assert encoder.bias == pytest.approx(model.logit_bias.item()) and encoder.grid == (4, 4)
