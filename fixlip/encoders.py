@@ -26,7 +26,7 @@ from .captions import READERS, TEXT_MASKINGS, Caption
 from .images import ImageSource, read_image
 from .masks import BoolArray, check_count
 
-EMBEDDED = ("emoji-clip",)
+EMBEDDED = ("emoji-clip", "emoji-siglip")
 SUPPORTED = tuple(READERS)
 IMAGE_MASKINGS = ("zero", "mean", "blur")
 _EMBEDDED_FOLDER = Path(__file__).parent / "emoji" / "models"
@@ -187,8 +187,8 @@ def load(
     """Load an encoder.
 
     Args:
-        name: an embedded model ("emoji-clip"), a local folder as `save_pretrained` writes it (model and processor), or
-            the id of a CLIP on the Hugging Face hub.
+        name: an embedded model ("emoji-clip", "emoji-siglip"), a local folder as `save_pretrained` writes it (model and
+            processor), or the id of a CLIP, SigLIP or SigLIP-2 (fixed resolution) on the Hugging Face hub.
         device: "auto" (a GPU if there is one), "cpu", "cuda", "cuda:1", "mps".
         dtype: "float32", "bfloat16", or "auto", which is float32 everywhere. Measured on emoji-clip on a processor with
             native bfloat16 (`python tests/benchmarks/precision.py`, median of 10 scenes): bfloat16 moves the

@@ -7,6 +7,7 @@ import fixlip
 from fixlip.api import cost
 from fixlip.emoji.evaluate import corner
 from fixlip.emoji.tokenizer import SPLIT
+from fixlip.encoders import EMBEDDED
 
 
 def right_corners(encoder, seed):
@@ -30,7 +31,9 @@ def encoder():
     return fixlip.load("emoji-clip", device="cpu")
 
 
-def test_words_point_at_their_own_corner_in_nine_of_ten_scenes(encoder):
+@pytest.mark.parametrize("name", EMBEDDED)
+def test_words_point_at_their_own_corner_in_nine_of_ten_scenes(name):
+    encoder = fixlip.load(name, device="cpu")
     assert np.mean([right_corners(encoder, 5000 + i) for i in range(50)]) >= 0.9
 
 

@@ -39,7 +39,7 @@ RECIPES = {
     "emoji-clip": Recipe(),
     "emoji-clip-plain": Recipe(masked_share=0.0),
     "emoji-clip-fine": Recipe(patch_size=8),
-    "emoji-siglip": Recipe(siglip=True),
+    "emoji-siglip": Recipe(siglip=True, steps=6000),
 }
 
 
