@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,7 +48,9 @@ class Report:
         return "\n".join(f"{name:<48}{share:7.1%}" for name, share in rows.items())
 
 
-def evaluate(encoder: Encoder, *, singles: int = 960, mosaics: int = 200, gallery: int = 64) -> Report:
+def evaluate(
+    encoder: Encoder, *, singles: int = 960, mosaics: int = 200, gallery: int = 64, sprites: Path | None = None
+) -> Report:
     """Run all tests on fresh scenes.
 
     Args:
@@ -55,15 +58,16 @@ def evaluate(encoder: Encoder, *, singles: int = 960, mosaics: int = 200, galler
         singles: number of scenes with one object.
         mosaics: number of 2x2 scenes with four.
         gallery: number of scenes, with one to four objects each, for retrieval.
+        sprites: folder with another style of pictures (see `fixlip.emoji.scene`).
     """
     words = vocabulary()
     photo = embed_captions(encoder, [caption([word], "photo") for word in words])
     bare = embed_captions(encoder, list(words))
-    alone = [scene(FIRST_SEED + i, words=[words[i % len(words)]]) for i in range(singles)]
+    alone = [scene(FIRST_SEED + i, words=[words[i % len(words)]], sprites=sprites) for i in range(singles)]
     named = (embed_scenes(encoder, alone) @ photo.T).argmax(axis=1)
     zero_shot = float(np.mean([words[k] == shown.objects[0] for k, shown in zip(named, alone, strict=True)]))
 
-    four = [scene(FIRST_SEED + singles + i, objects=4, layout="grid") for i in range(mosaics)]
+    four = [scene(FIRST_SEED + singles + i, objects=4, layout="grid", sprites=sprites) for i in range(mosaics)]
     # The four corners of the grid are removed one at a time; the last mask removes nothing.
     masks = np.stack([~corner(encoder.grid, k) for k in range(4)] + [np.ones(encoder.grid[0] * encoder.grid[1], bool)])
     embeddings = np.stack([_embed(encoder, shown, masks) for shown in four])
@@ -73,7 +77,7 @@ def evaluate(encoder: Encoder, *, singles: int = 960, mosaics: int = 200, galler
     best = np.argsort(-(embeddings[:, 4] @ bare.T), axis=1)[:, :4]
     top4 = float(np.mean([len(set(a) & set(b)) / 4 for a, b in zip(best, truth, strict=True)]))
 
-    shown = _distinct(gallery)
+    shown = _distinct(gallery, sprites)
     similarity = embed_scenes(encoder, shown) @ embed_captions(encoder, [s.caption for s in shown]).T
     right = np.arange(gallery)
     return Report(
@@ -113,11 +117,11 @@ def _embed(encoder: Encoder, shown: Scene, masks: NDArray[np.bool_]) -> NDArray[
     return np.concatenate(list(encoder.embed_images(encoder.prepare_image(shown.image)[0], masks)))
 
 
-def _distinct(count: int) -> list[Scene]:
+def _distinct(count: int, sprites: Path | None) -> list[Scene]:
     scenes: dict[frozenset[str], Scene] = {}
     seed = FIRST_SEED + 10**6
     while len(scenes) < count:
-        shown = scene(seed, objects=1 + seed % 4)
+        shown = scene(seed, objects=1 + seed % 4, sprites=sprites)
         scenes.setdefault(frozenset(shown.objects), shown)
         seed += 1
     return list(scenes.values())
@@ -127,7 +131,9 @@ def main() -> None:
     """Read the command line and print the figures."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("model", help="an embedded model or a folder")
-    print(evaluate(load(parser.parse_args().model)))
+    parser.add_argument("--sprites", type=Path, help="folder that make_sprites wrote, for another style of emoji")
+    options = parser.parse_args()
+    print(evaluate(load(options.model), sprites=options.sprites))
 
 
 if __name__ == "__main__":

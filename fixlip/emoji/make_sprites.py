@@ -7,7 +7,9 @@ whose pictures cannot be mistaken for one another, ten of them close to the clas
 from __future__ import annotations
 
 import argparse
+import io
 import json
+import subprocess
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
@@ -74,6 +76,35 @@ OBJECTS = {
 }
 
 
+# Names in a folder of SVG files (as in the npm package fluentui-emoji, icons/flat) where they differ from the word.
+SVG_NAMES = {
+    "husky": "dog",
+    "goldfish": "tropical-fish",
+    "bee": "honeybee",
+    "apple": "red-apple",
+    "cake": "shortcake",
+    "plane": "airplane",
+    "boat": "sailboat",
+    "tree": "deciduous-tree",
+    "snowman": "snowman-without-snow",
+    "ipod": "mobile-phone",
+    "ball": "soccer-ball",
+    "clock": "alarm-clock",
+    "book": "closed-book",
+    "hat": "top-hat",
+    "shoe": "running-shoe",
+}
+
+
+def drawing(word: str, folder: Path) -> Image.Image:
+    """The picture of a word from a folder of SVG files, RGBA, cut to what is visible; wants rsvg-convert (librsvg)."""
+    file = folder / f"{SVG_NAMES.get(word, word)}.svg"
+    command = ["rsvg-convert", "--height", str(CELL - 8), str(file)]
+    png = subprocess.run(command, check=True, capture_output=True).stdout
+    picture = Image.open(io.BytesIO(png)).convert("RGBA")
+    return picture.crop(picture.getchannel("A").getbbox())
+
+
 def glyph(codepoint: int, font: ImageFont.FreeTypeFont) -> Image.Image:
     """One emoji at the font's own resolution, RGBA, cut to what is visible.
 
@@ -88,19 +119,19 @@ def glyph(codepoint: int, font: ImageFont.FreeTypeFont) -> Image.Image:
     return canvas.crop(box)
 
 
-def sheet(font_file: str) -> tuple[Image.Image, dict[str, dict[str, object]]]:
-    """All objects, each centred in its cell.
+def sheet(font_file: str, svg: Path | None = None) -> tuple[Image.Image, dict[str, dict[str, object]]]:
+    """All objects, each centred in its cell: from the font, or where `svg` is given from a folder of SVG files.
 
     Returns:
         the sheet, RGBA; and for each word its code point and its cell as (column, row).
     """
-    font = ImageFont.truetype(font_file, FONT_SIZE)
+    font = None if svg else ImageFont.truetype(font_file, FONT_SIZE)
     rows = -(-len(OBJECTS) // COLUMNS)
     picture = Image.new("RGBA", (COLUMNS * CELL, rows * CELL))
     index: dict[str, dict[str, object]] = {}
     for number, (word, codepoint) in enumerate(OBJECTS.items()):
         row, column = divmod(number, COLUMNS)
-        sprite = glyph(codepoint, font)
+        sprite = glyph(codepoint, font) if font else drawing(word, svg or Path())
         corner = (column * CELL + (CELL - sprite.width) // 2, row * CELL + (CELL - sprite.height) // 2)
         picture.paste(sprite, corner)
         index[word] = {"codepoint": f"U+{codepoint:04X}", "cell": [column, row]}
@@ -111,9 +142,10 @@ def main() -> None:
     """Write sprites.png and sprites.json beside this file, or where --out says."""
     parser = argparse.ArgumentParser(description="Render the sprite sheet from Noto Color Emoji.")
     parser.add_argument("--font", default=FONT)
+    parser.add_argument("--svg", type=Path, help="folder of SVG files to draw from instead: another style, for tests")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent)
     arguments = parser.parse_args()
-    picture, index = sheet(arguments.font)
+    picture, index = sheet(arguments.font, arguments.svg)
     picture.save(arguments.out / "sprites.png", optimize=True)
     lines = [f"    {json.dumps(word)}: {json.dumps(entry)}" for word, entry in index.items()]
     text = f'{{\n  "cell_size": {CELL},\n  "objects": {{\n' + ",\n".join(lines) + "\n  }\n}\n"

@@ -73,6 +73,7 @@ def scene(
     layout: str = "free",
     words: Sequence[str] | None = None,
     size: int = 336,
+    sprites: Path | None = None,
 ) -> Scene:
     """A scene, the same for the same seed.
 
@@ -82,6 +83,7 @@ def scene(
         layout: "free" (anywhere, hardly overlapping) or "grid" (each in its own quarter, in reading order).
         words: which objects; by default drawn without repetition.
         size: side of the picture in pixels. The embedded models read 112; more is for the eye.
+        sprites: folder with another style of pictures, as `make_sprites` writes it; by default the shipped one.
 
     Raises:
         ValueError: if an argument does not fit, or a word is no object.
@@ -93,7 +95,11 @@ def scene(
     background = str(rng.choice(list(COLOURS)))
     canvas = _background(COLOURS[background], size, rng)
     places = _grid_places(len(chosen), rng) if layout == "grid" else _free_places(len(chosen), rng)
-    boxes = tuple(_paste(canvas, word, place, rng) for word, place in zip(chosen, places, strict=True))
+    folder = sprites or _FOLDER
+    boxes = tuple(
+        _paste(canvas, _sprite(word, _pixels(place, size), folder), place, rng)
+        for word, place in zip(chosen, places, strict=True)
+    )
     image = Image.fromarray(np.clip(canvas, 0, 255).astype(np.uint8))
     style = "list" if layout == "grid" and len(chosen) > 2 else "sentence"
     return Scene(image, caption(chosen, style), chosen, boxes, background)
@@ -183,39 +189,49 @@ def _free_places(count: int, rng: np.random.Generator) -> list[Place]:
         largest = max(SMALLEST, largest - 6)
 
 
-def _paste(canvas: NDArray[np.float32], word: str, place: Place, rng: np.random.Generator) -> tuple[int, int, int, int]:
+Sprite = tuple[NDArray[np.float32], NDArray[np.float32]]  # colours (height, width, 3), opacity (height, width, 1)
+
+
+def _pixels(place: Place, size: int) -> int:
+    """Longer side of an object in pixels."""
+    return max(1, round(place[2] * size / UNITS))
+
+
+def _paste(
+    canvas: NDArray[np.float32], sprite: Sprite, place: Place, rng: np.random.Generator
+) -> tuple[int, int, int, int]:
     """Lay an object on the canvas, mirrored at times; return its box in pixels."""
-    x, y, side = place
     scale = len(canvas) / UNITS
-    colours, alpha = _sprite(word, max(1, round(side * scale)))
+    colours, alpha = sprite
     if rng.random() < 0.5:
         colours, alpha = colours[:, ::-1], alpha[:, ::-1]
     height, width = alpha.shape[:2]
-    left = min(max(round(x * scale - width / 2), 0), len(canvas) - width)
-    top = min(max(round(y * scale - height / 2), 0), len(canvas) - height)
+    left = min(max(round(place[0] * scale - width / 2), 0), len(canvas) - width)
+    top = min(max(round(place[1] * scale - height / 2), 0), len(canvas) - height)
     under = canvas[top : top + height, left : left + width]
     under += alpha * (colours - under)
     return left, top, left + width, top + height
 
 
 @cache
-def _sheet() -> tuple[dict[str, Image.Image], int]:
-    facts = json.loads((_FOLDER / "sprites.json").read_text(encoding="utf-8"))
+def _sheet(folder: Path) -> dict[str, Image.Image]:
+    """The objects' pictures, cut to what is visible."""
+    facts = json.loads((folder / "sprites.json").read_text(encoding="utf-8"))
     cell = facts["cell_size"]
-    with Image.open(_FOLDER / "sprites.png") as sheet:
+    with Image.open(folder / "sprites.png") as sheet:
         sheet.load()
         pictures = {}
         for word, fact in facts["objects"].items():
             column, row = fact["cell"]
             picture = sheet.crop((column * cell, row * cell, (column + 1) * cell, (row + 1) * cell))
             pictures[word] = picture.crop(picture.getchannel("A").point(lambda a: 255 * (a > 16)).getbbox())
-    return pictures, cell
+    return pictures
 
 
 @cache
-def _sprite(word: str, longer: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """An object, so many pixels long: colours (height, width, 3) in 0..255 and opacity (height, width, 1)."""
-    picture = _sheet()[0][word]
+def _sprite(word: str, longer: int, folder: Path) -> Sprite:
+    """An object, so many pixels long: colours in 0..255 and opacity in 0..1."""
+    picture = _sheet(folder)[word]
     scale = longer / max(picture.size)
     width, height = (max(1, round(side * scale)) for side in picture.size)
     # Resizing with premultiplied alpha, else the transparent pixels' colour bleeds into the rim.
