@@ -8,6 +8,7 @@ published code).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -151,7 +152,7 @@ class SiglipReader:
         return Caption(text or " ".join(names), ids, torch.arange(count), names, padding_id=padding_id)
 
 
-READERS: dict[str, type[ClipReader] | type[SiglipReader]] = {"clip": ClipReader, "siglip": SiglipReader}
+READERS: dict[str, Callable[[Any], Reader]] = {"clip": ClipReader, "siglip": SiglipReader}
 
 
 def _check_count(count: int, most: int, text: str, name: str) -> None:

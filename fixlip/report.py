@@ -33,7 +33,7 @@ dl div { background: var(--card); border: 1px solid var(--line); border-radius: 
 dt { color: var(--muted); font-size: .82rem; } dd { margin: 0; font-size: 1.12rem; font-variant-numeric: tabular-nums;
   overflow-wrap: anywhere; }
 img { display: block; max-width: 100%; height: auto; border-radius: 12px; }
-.maps { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(330px, 100%), 1fr)); gap: .8rem; }
+.maps { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(280px, 100%), 1fr)); gap: .8rem; }
 .scroll { overflow-x: auto; } table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
 th { text-align: left; color: var(--muted); font-weight: 500; font-size: .85rem; }
 th, td { padding: .32rem .6rem .32rem 0; border-bottom: 1px solid var(--line); overflow-wrap: anywhere; }
