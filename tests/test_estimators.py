@@ -377,3 +377,34 @@ def test_filtered_pairs_recover_a_sparse_game(rng):
 def test_agnostic_refuses_what_does_not_fit(options, message):
     with pytest.raises(ValueError, match=message):
         agnostic.agnostic_least_squares(RandomBilinearGame(5, 3), **({"budget": 200} | options))
+
+
+@pytest.mark.parametrize(("n_image", "n_text"), [(196, 8), (256, 16)])
+def test_large_grids_are_answered_or_told_why_not(rng, n_image, n_text):
+    """A bilinear game with linear embeddings, so that its interactions are known."""
+    image_map, text_map = rng.normal(size=(n_image, 4)), rng.normal(size=(n_text, 4))
+
+    class Game:
+        scale, bias = 1.0, 0.0
+
+        def embed_images(self, masks, progress=False):
+            return masks @ image_map
+
+        def embed_texts(self, masks, progress=False):
+            return masks @ text_map
+
+        def __call__(self, masks):
+            return np.sum(self.embed_images(masks[:, :n_image]) * self.embed_texts(masks[:, n_image:]), axis=1)
+
+    game = Game()
+    game.n_image, game.n_text = n_image, n_text
+    samples = fixlip.sample(game, 1000)
+    with pytest.raises(ValueError, match=r"cannot determine the [\d,]+ coefficients"):
+        crossmodal_least_squares(samples)
+    with pytest.raises(ValueError, match=r"coalitions cannot determine [\d,]+ coefficients"):
+        agnostic.agnostic_least_squares(game, 4000)
+    found = crossmodal_least_squares(samples, basis="crossmodal")
+    np.testing.assert_allclose(found.crossmodal(), image_map @ text_map.T, atol=1e-6)
+    filtered = agnostic.agnostic_least_squares(game, 8000, pairs="filtered")
+    assert filtered.interactions.any() and len(filtered.first_order().top(5, kind="players")) == 5
+    assert found.highest(20).sum() == 20
