@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 MARGIN = 24.0
 CHIP_HEIGHT, CHIP_GAP, CHIP_TEXT, VALUE_TEXT = 44.0, 8.0, 15.0, 11.0
 SCALINGS = ("joint", "separate")
+NARROW = 600  # CSS pixels
 
 
 def draw(
@@ -56,6 +57,7 @@ def draw(
     scaling: str = "joint",
     scale: float | None = None,
     width: int = 720,
+    title: str | None = None,
 ) -> Image.Image:
     """Draw an explanation.
 
@@ -67,6 +69,7 @@ def draw(
         scaling: "joint" (patches and tokens on one colour scale) or "separate" (each on its own).
         scale: absolute value (logits) of full colour, to compare pictures; by default the largest shown.
         width: width in CSS pixels; the picture has twice as many.
+        title: headline; by default what is shown.
 
     Returns:
         an RGBA picture, opaque but for its rounded corners.
@@ -78,7 +81,7 @@ def draw(
     chips = _lay_out_chips(explanation, width)
     plan = _plan(explanation, chips, width, has_edges=bool(options.edges))
     sheet = Sheet(width, plan.height)
-    _draw_title(sheet, explanation, options)
+    _draw_title(sheet, explanation, options, title)
     if explanation.grid:
         _draw_patches(sheet, explanation, options, plan.picture)
     boxes = {player: _moved(box, plan.chips_top) for player, box in chips.boxes.items()}
@@ -254,7 +257,8 @@ def _plan(explanation: Explanation, chips: _Chips, width: float, has_edges: bool
         picture = ((width - w) / 2, top, (width + w) / 2, top + h)
     chips_top = picture[3] + (64.0 if has_edges else 24.0)
     legend_top = chips_top + chips.height + 12
-    return _Plan(picture, chips_top, legend_top, legend_top + 48)
+    # On a narrow card the key to the lines takes a row of its own.
+    return _Plan(picture, chips_top, legend_top, legend_top + (80 if has_edges and width < NARROW else 48))
 
 
 def _patch_box(explanation: Explanation, player: int, picture: Box) -> Box:
@@ -284,16 +288,8 @@ def _centre(box: Box) -> Point:
 # ---- drawing
 
 
-def _draw_title(sheet: Sheet, explanation: Explanation, options: _Options) -> None:
-    if options.condition is not None:
-        title = f"What goes together with {_quoted(explanation, options.condition)}"
-    elif not options.inside.all():
-        value = float(explanation.predict(options.inside)[0])
-        title = f"{options.inside.sum()} of {explanation.n_players} players: predicted similarity {value:.2f}"
-    elif explanation.order == 1:
-        title = f"Similarity {explanation.full_value:.2f}: what each part contributes"
-    else:
-        title = f"Similarity {explanation.full_value:.2f}: what each part contributes, and what goes together"
+def _draw_title(sheet: Sheet, explanation: Explanation, options: _Options, title: str | None) -> None:
+    title = _default_title(explanation, options) if title is None else title
     facts = [f"{explanation.empty_value:.2f} with everything removed", f"p = {explanation.p:g}"]
     if explanation.budget:
         facts.append(f"{explanation.budget:,} masked images")
@@ -304,6 +300,16 @@ def _draw_title(sheet: Sheet, explanation: Explanation, options: _Options) -> No
     room = sheet.width - 2 * MARGIN
     sheet.text((MARGIN, 28), shorten(title, 17, room), 17)
     sheet.text((MARGIN, 52), shorten("  \u00b7  ".join(facts), 12.5, room), 12.5, MUTED)
+
+
+def _default_title(explanation: Explanation, options: _Options) -> str:
+    if options.condition is not None:
+        return f"What goes together with {_quoted(explanation, options.condition)}"
+    if not options.inside.all():
+        value = float(explanation.predict(options.inside)[0])
+        return f"{options.inside.sum()} of {explanation.n_players} players: predicted similarity {value:.2f}"
+    together = "" if explanation.order == 1 else ", and what goes together"
+    return f"Similarity {explanation.full_value:.2f}: what each part contributes{together}"
 
 
 def _quoted(explanation: Explanation, player: int) -> str:
@@ -399,12 +405,15 @@ def _draw_legend(sheet: Sheet, options: _Options, top: float) -> None:
         note = f"patches \u00b1{scales[0]:.2f}, words \u00b1{scales[1]:.2f}"
     sheet.text((left + w + 12, top + 5), note, 11.5, MUTED)
     if options.edges:
-        x = sheet.width - MARGIN
-        strongest = options.edges[0].value
-        text = f"together: up to {signed(strongest)}"
-        sheet.text((x, top + 5), text, 11.5, MUTED, anchor="rm")
-        x -= text_width(text, 11.5) + 44
-        sheet.path([(x, top), (x + 34, top)], POSITIVE, 3)
-        sheet.path([(x, top + 10), (x + 34, top + 10)], NEGATIVE, 3, dashed=True)
-        sheet.text((x - 8, top), "raises more", 10.5, MUTED, anchor="rm")
-        sheet.text((x - 8, top + 11), "raises less", 10.5, MUTED, anchor="rm")
+        _draw_edge_key(sheet, options.edges[0].value, top + 34 if sheet.width < NARROW else top)
+
+
+def _draw_edge_key(sheet: Sheet, strongest: float, top: float) -> None:
+    x = sheet.width - MARGIN
+    text = f"together: up to {signed(strongest)}"
+    sheet.text((x, top + 5), text, 11.5, MUTED, anchor="rm")
+    x -= text_width(text, 11.5) + 44
+    sheet.path([(x, top), (x + 34, top)], POSITIVE, 3)
+    sheet.path([(x, top + 10), (x + 34, top + 10)], NEGATIVE, 3, dashed=True)
+    sheet.text((x - 8, top), "raises more", 10.5, MUTED, anchor="rm")
+    sheet.text((x - 8, top + 11), "raises less", 10.5, MUTED, anchor="rm")
