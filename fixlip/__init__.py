@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from .encoders import load as load
     from .explanation import Explanation as Explanation
     from .game import Game as Game
+    from .grid import ExplanationGrid as ExplanationGrid
+    from .grid import explain_all as explain_all
     from .samples import Samples as Samples
     from .samples import sample as sample
 
@@ -26,14 +28,16 @@ __version__ = "0.1.0"
 _HOME = {
     "Encoder": "encoders",
     "Explanation": "explanation",
+    "ExplanationGrid": "grid",
     "Game": "game",
     "Samples": "samples",
     "explain": "api",
+    "explain_all": "grid",
     "load": "encoders",
     "sample": "samples",
 }
 
-__all__ = ["Encoder", "Explanation", "Game", "Samples", "emoji", "explain", "load", "sample"]
+__all__ = [*_HOME, "emoji"]
 
 
 def __getattr__(name: str) -> Any:

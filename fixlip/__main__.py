@@ -46,8 +46,7 @@ def _parser() -> argparse.ArgumentParser:
     explain.add_argument("caption", metavar="CAPTION", nargs="?", help="the caption; a scene brings its own")
     explain.add_argument("--model", default="emoji-clip", metavar="NAME", help="embedded model, folder, or hub id")
     explain.add_argument("--p", default="0.5", metavar="P", help="presence probability in (0, 1), default 0.5")
-    explain.add_argument("--budget", type=int, metavar="N", help="masked images to encode, default: as many as needed")
-    explain.add_argument("--basis", default="full", choices=("full", "crossmodal"), help="which pairs to explain")
+    explain.add_argument("--budget", type=int, metavar="N", help="masked images to encode, default: 512")
     explain.add_argument("--seed", type=int, default=0, help="of the random masks")
     explain.add_argument("--device", default="auto", help="auto, cpu, cuda, mps")
     explain.add_argument("--dtype", default="auto", help="auto, float32, bfloat16")
@@ -73,8 +72,8 @@ def _explain(options: argparse.Namespace) -> int:
     from .encoders import load
 
     encoder = load(options.model, device=options.device, dtype=options.dtype)
-    print(f"{cost(encoder, image, caption, options.budget, options.basis)}.", file=sys.stderr)
-    explanation = explain(encoder, image, caption, p=p, budget=options.budget, basis=options.basis, seed=options.seed)
+    print(f"{cost(encoder, image, caption, options.budget)}.", file=sys.stderr)
+    explanation = explain(encoder, image, caption, p=p, budget=options.budget, seed=options.seed)
     print(explanation.summary())
     written = write(explanation, options.out)
     print(f"written: {written}")

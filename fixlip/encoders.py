@@ -26,7 +26,7 @@ from .captions import READERS, TEXT_MASKINGS, Caption
 from .images import ImageSource, read_image
 from .masks import BoolArray, check_count
 
-EMBEDDED = ("emoji-clip", "emoji-siglip")
+EMBEDDED = ("emoji-clip", "emoji-clip-fine", "emoji-clip-plain", "emoji-siglip")
 SUPPORTED = tuple(READERS)
 IMAGE_MASKINGS = ("zero", "mean", "blur")
 _EMBEDDED_FOLDER = Path(__file__).parent / "emoji" / "models"

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
+from . import files
 from .masks import BoolArray, FloatArray, check_count, check_masks, check_p
 from .players import Players
 
 if TYPE_CHECKING:
     from .pictures import Picture
     from .subsets import Subsets
-
-FORMAT = 1  # of saved files
 
 
 class Term(NamedTuple):
@@ -47,8 +44,9 @@ class Explanation:
         attributions: (n,) logits, one a player.
         interactions: (n, n) logits, symmetric, zero on the diagonal.
         players: who they are.
-        p: presence probability of the fit; one half for "shapley", where it serves the first-order conversion alone.
-        index: "banzhaf" (weighted Banzhaf interactions at p) or "shapley" (faithful Shapley interactions).
+        p: presence probability of the fit; one half for Shapley indices, where only the first-order conversion uses it.
+        index: "banzhaf" (weighted Banzhaf interactions at p), "shapley" (faithful Shapley interactions) or "sii"
+            (Shapley interactions, with attributions such that all adds up to the full value).
         order: 2, or 1 where interactions are no part of it.
         estimator: how it was computed.
         budget: how many masked images (or masks) were encoded.
@@ -148,11 +146,11 @@ class Explanation:
         """The best explanation without interactions: weighted Banzhaf values, in the same coordinates.
 
         a_i = e_i + p sum_j e_ij, exactly (Baniecki et al., NeurIPS 2025, Theorem 1), and the constant that goes with it
-        under the p-measure, e_0 - p^2 sum_{i<j} e_ij. For faithful Shapley interactions a_i = e_i + 1/2 sum_j e_ij are
-        Shapley values, and the constant stays the value of the empty coalition.
+        under the p-measure, e_0 - p^2 sum_{i<j} e_ij. For Shapley interactions of either kind a_i = e_i + 1/2 sum_j
+        e_ij are Shapley values, and the constant stays the value of the empty coalition.
         """
         values = self.attributions + self.p * self.interactions.sum(axis=1)
-        shapley = self.index == "shapley"
+        shapley = self.index != "banzhaf"
         constant = self.constant - (0.0 if shapley else self.p**2 * self.interactions.sum() / 2)
         none = np.zeros_like(self.interactions)
         return replace(
@@ -343,25 +341,10 @@ class Explanation:
 
         The file is written beside its place and then moved there, so that a failed save harms no earlier file.
         """
-        target = Path(path)
-        target = target if target.suffix == ".npz" else target.with_name(target.name + ".npz")
         arrays: dict[str, NDArray[Any]] = {"attributions": self.attributions, "interactions": self.interactions}
-        if self.image is not None:
-            arrays["image"] = self.image
         if self.stderr is not None:
             arrays["stderr_attributions"], arrays["stderr_interactions"] = self.stderr
-        facts = {name: getattr(self, name) for name in _OWN_FACTS} | {"format": FORMAT}
-        facts["players"] = {name: getattr(self.players, name) for name in _PLAYER_FACTS}
-        arrays["facts"] = np.array(json.dumps(facts))
-        partial = target.with_name(target.name + ".part")
-        try:
-            with open(partial, "wb") as file:
-                np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
-            partial.replace(target)
-        except OSError as error:
-            partial.unlink(missing_ok=True)
-            raise ValueError(f"path: cannot write {str(target)!r} ({error.strerror or error}).") from None
-        return target
+        return files.write(path, arrays, {name: getattr(self, name) for name in _OWN_FACTS}, self.players)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Explanation:
@@ -370,38 +353,23 @@ class Explanation:
         Raises:
             ValueError: one sentence, if there is no such file or it is no saved explanation.
         """
+        arrays, facts, players = files.read(path, "explanation", ("attributions", "interactions"))
+        stderr = None
+        if "stderr_attributions" in arrays:
+            stderr = (arrays["stderr_attributions"], arrays["stderr_interactions"])
         try:
-            # Opened here, because np.load leaves a broken file open.
-            with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
-                arrays = {name: archive[name] for name in archive.files}
-            facts = json.loads(str(arrays["facts"]))
-            if facts["format"] != FORMAT:
-                raise ValueError(f"format {facts['format']}, this version reads {FORMAT}")
-            described = facts["players"]
-            described["labels"] = tuple(described["labels"])
-            described["grid"] = None if described["grid"] is None else tuple(described["grid"])
-            players = Players(**described, image=arrays.get("image"))
-            stderr = (
-                (arrays["stderr_attributions"], arrays["stderr_interactions"])
-                if "stderr_attributions" in arrays
-                else None
-            )
-            own = {name: facts[name] for name in _OWN_FACTS}
             return cls(
                 attributions=arrays["attributions"],
                 interactions=arrays["interactions"],
                 players=players,
                 stderr=stderr,
-                **own,
+                **{name: facts[name] for name in _OWN_FACTS},
             )
-        except FileNotFoundError:
-            raise ValueError(f"path: there is no file {str(path)!r}.") from None
-        except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile) as error:
+        except (KeyError, ValueError) as error:
             raise ValueError(f"path: {str(path)!r} is no saved explanation ({error}).") from None
 
 
 _OWN_FACTS = ("constant", "p", "index", "order", "estimator", "budget", "expected_faithfulness")
-_PLAYER_FACTS = ("n_image", "n_text", "labels", "grid", "text", "model", "empty_value", "full_value")
 
 
 def _signed(term: Term) -> str:

@@ -9,8 +9,15 @@ import numpy as np
 from .explanation import Explanation
 from .players import Players
 
-_TO_SHAPIQ = {("banzhaf", 2): "FBII", ("banzhaf", 1): "BV", ("shapley", 2): "FSII", ("shapley", 1): "SV"}
-_FROM_SHAPIQ = {"FBII": "banzhaf", "BV": "banzhaf", "FSII": "shapley", "SV": "shapley"}
+_TO_SHAPIQ = {
+    ("banzhaf", 2): "FBII",
+    ("banzhaf", 1): "BV",
+    ("shapley", 2): "FSII",
+    ("shapley", 1): "SV",
+    ("sii", 2): "k-SII",
+    ("sii", 1): "SV",
+}
+_FROM_SHAPIQ = {"FBII": "banzhaf", "BV": "banzhaf", "FSII": "shapley", "SV": "shapley", "k-SII": "sii"}
 
 
 def to_shapiq(explanation: Explanation) -> Any:

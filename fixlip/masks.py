@@ -95,6 +95,52 @@ def draw_masks(n_players: int, size: int, p: float, rng: np.random.Generator) ->
     return draw_by_size(n_players, size, _how_many(n_players) * p**sizes * (1 - p) ** (n_players - sizes), rng)
 
 
+def draw_sequence(
+    n_players: int, size: int, ps: tuple[float, ...], seed: int | np.random.SeedSequence
+) -> tuple[BoolArray, FloatArray]:
+    """The first `size` distinct masks of a random sequence: asking for more later keeps those drawn before.
+
+    The first two are the empty and the full mask, whose values anchor every explanation; the rest follow the p-measures
+    of `ps` in turn. If there are no more than `size` masks at all, all of them are returned, in random order.
+
+    Args:
+        n_players: number of players n.
+        size: how many, at most: a sequence that keeps repeating itself ends early.
+        ps: presence probabilities to draw from.
+        seed: of the sequence.
+
+    Returns:
+        masks (m, n) without repetitions, and how often each was drawn, (m,) with sum one. The first two count only if
+        they were drawn again.
+    """
+    rng = np.random.default_rng(seed)
+    ends = np.stack([np.zeros(n_players, bool), np.ones(n_players, bool)])[: max(1, min(size, 2**n_players))]
+    if n_players <= MAX_ENUMERATED_PLAYERS and 2**n_players <= size:
+        inner = 1 + rng.permutation(2**n_players - 2) if n_players > 1 else np.zeros(0, dtype=np.intp)
+        masks = np.concatenate([ends, enumerate_masks(n_players)[inner]])
+        return masks, np.full(len(masks), 1 / len(masks))
+    drawn = np.zeros((0, n_players), bool)
+    for _ in range(4):
+        present = np.resize(np.array(ps), (len(drawn) + size))[len(drawn) :, None]
+        drawn = np.concatenate([drawn, rng.random((size, n_players)) < present])
+        masks, counts = distinct(np.concatenate([ends, drawn]))
+        if len(masks) >= size:
+            break
+    weights = counts[:size].astype(np.float64)
+    weights[: len(ends)] -= 1
+    if not weights.any():
+        weights[:] = 1
+    return masks[:size], weights / weights.sum()
+
+
+def density(masks: BoolArray, ps: tuple[float, ...]) -> FloatArray:
+    """Probability of each mask under the mixture of the p-measures of `ps`, up to a common factor, (m,)."""
+    present, n_players = masks.sum(axis=1), masks.shape[1]
+    logs = np.stack([present * np.log(p) + (n_players - present) * np.log1p(-p) for p in ps])
+    highest = -n_players * np.log(2.0)  # the density at one half: keeps 256 players from vanishing
+    return np.asarray(np.exp(logs - highest).mean(axis=0))
+
+
 def draw_by_size(
     n_players: int, size: int, probabilities: FloatArray, rng: np.random.Generator
 ) -> tuple[BoolArray, FloatArray]:

@@ -31,7 +31,7 @@ def no_model(monkeypatch):
 
 def test_a_photo_becomes_a_report(picture, tmp_path, capsys):
     out = tmp_path / "report.html"
-    assert main(["explain", str(picture), "a photo of a cat", "--basis", "crossmodal", "--out", str(out)]) == 0
+    assert main(["explain", str(picture), "a photo of a cat", "--out", str(out)]) == 0
     printed = capsys.readouterr().out
     assert '"a photo of a cat"' in printed and f"written: {out}" in printed and "strongest interactions" in printed
     assert out.read_text(encoding="utf-8").count("<img") == 1 + 5
@@ -39,7 +39,7 @@ def test_a_photo_becomes_a_report(picture, tmp_path, capsys):
 
 
 def test_a_scene_brings_its_own_caption_and_any_kind_of_file_is_written(tmp_path):
-    common = ["explain", "scene:3", "--basis", "crossmodal", "--p", "0.7", "--out"]
+    common = ["explain", "scene:3", "--p", "0.7", "--out"]
     assert main([*common, str(tmp_path / "a.npz")]) == 0 == main([*common, str(tmp_path / "a.png")])
     explanation = Explanation.load(tmp_path / "a.npz")
     assert explanation.p == 0.7 and explanation.text == "an owl and a key"
@@ -80,7 +80,7 @@ def test_bad_input_is_one_sentence_before_any_model(
     [
         (["photo.jpg", ""], "text: the caption is empty"),
         (["photo.jpg", "cat " * 40], "text: the caption has 40 tokens, emoji-clip reads at most 14"),
-        (["photo.jpg", "a cat", "--budget", "50"], "budget: 50 masked images cannot determine the 1,226 coefficients"),
+        (["photo.jpg", "a cat", "--budget", "1"], "budget: got 1, wanted a whole number of at least 2"),
         (["photo.jpg", "a cat", "--budget", "-5"], "budget: got -5"),
         (["photo.jpg", "a cat", "--model", "no/such-model"], "model: 'no/such-model' is neither an embedded model"),
         (["photo.jpg", "a cat", "--model", "empty"], "model: the folder 'empty' holds no CLIP or SigLIP"),
@@ -123,7 +123,7 @@ def test_a_failed_save_loses_nothing(picture, tmp_path, monkeypatch, capsys):
 
     monkeypatch.setattr(command_line, "_write", full_disk)
     out = tmp_path / "x.npz"
-    assert main(["explain", str(picture), "a cat", "--basis", "crossmodal", "--out", str(out)]) == 0
+    assert main(["explain", str(picture), "a cat", "--out", str(out)]) == 0
     captured = capsys.readouterr()
     assert "cannot write" in captured.err and not out.exists()
     refuge = captured.out.strip().rsplit("written: ", 1)[1]

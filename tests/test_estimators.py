@@ -126,8 +126,7 @@ def oracle_samples(table, name, enumerated):
         text=Side(text_masks, text_weights, np.eye(len(text_masks))),
         scale=1.0,
         bias=0.0,
-        p=p,
-        seed=0,
+        p=(p,),
     )
 
 
@@ -178,8 +177,7 @@ def test_crossmodal_equals_the_regression_written_out(rng, text_exact):
         Side(text_masks, text_weights, game.embed_texts(text_masks)),
         game.scale,
         game.bias,
-        p,
-        0,
+        (p,),
     )
     rows = np.hstack([np.repeat(image_masks, len(text_masks), axis=0), np.tile(text_masks, (20, 1))])
     expected = regression(rows, np.outer(image_weights, text_weights).ravel(), game(rows))
@@ -233,7 +231,7 @@ def test_a_degenerate_sample_is_refused_not_solved():
     stuck[:, 0] = True
     image = Side(stuck, samples.image.weights, samples.image.embeddings)
     with pytest.raises(ValueError, match="undetermined"):
-        crossmodal_least_squares(Samples(samples.players, image, samples.text, 1.0, 0.0, 0.5, 0))
+        crossmodal_least_squares(Samples(samples.players, image, samples.text, 1.0, 0.0, (0.5,)))
 
 
 # ---- model-agnostic least squares
@@ -398,7 +396,7 @@ def test_large_grids_are_answered_or_told_why_not(rng, n_image, n_text):
 
     game = Game()
     game.n_image, game.n_text = n_image, n_text
-    samples = fixlip.sample(game, 1000)
+    samples = fixlip.sample(game, 1000, p=0.5)
     with pytest.raises(ValueError, match=r"cannot determine the [\d,]+ coefficients"):
         crossmodal_least_squares(samples)
     with pytest.raises(ValueError, match=r"coalitions cannot determine [\d,]+ coefficients"):

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..masks import BoolArray, FloatArray
+from .indices import taylor
 
 
 def standardise(masks: BoolArray, p: float) -> FloatArray:
@@ -53,8 +54,4 @@ def to_coefficients(c0: float, c1: FloatArray, c2: FloatArray, p: float) -> tupl
         constant, attributions (n,), interactions (n, n).
     """
     variance = p * (1.0 - p)
-    sigma = np.sqrt(variance)
-    interactions = c2 / variance
-    attributions = c1 / sigma - p * interactions.sum(axis=1)
-    constant = c0 - p * c1.sum() / sigma + p**2 * interactions.sum() / 2
-    return float(constant), attributions, interactions
+    return taylor(c0, c1 / np.sqrt(variance), c2 / variance, p)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from ..explanation import Explanation
-from ..masks import MAX_ENUMERATED_PLAYERS, check_p, enumerate_masks, mask_weights
+from ..masks import MAX_ENUMERATED_PLAYERS, FloatArray, check_p, enumerate_masks, mask_weights
 from ..players import AnyGame, Players
-from .basis import standardise, to_coefficients
+from .indices import check_index, coefficients
 
 
-def exact(game: AnyGame, p: float = 0.5) -> Explanation:
-    """The exact weighted Banzhaf interactions of a game of at most 16 players.
+def exact(game: AnyGame, p: float = 0.5, index: str = "banzhaf") -> Explanation:
+    """The exact interactions of a game of at most 16 players.
 
     All 2^n coalitions are valued, and c_S = E_p[v chi_S] is computed as the finite sum it is (Baniecki et al., NeurIPS
     2025, Theorem 1). This is what every estimator is tested against.
@@ -19,11 +19,13 @@ def exact(game: AnyGame, p: float = 0.5) -> Explanation:
     Args:
         game: anything with `n_image`, `n_text` and `game(masks) -> values`.
         p: probability with which a player is present.
+        index: "banzhaf" (weighted Banzhaf interactions at p), "shapley" (faithful Shapley interactions) or "sii"
+            (Shapley interactions).
 
     Raises:
         ValueError: if the game has more than 16 players, or p is not strictly between 0 and 1.
     """
-    p = check_p(p)
+    p, index = check_p(p), check_index(index)
     n_players = game.n_image + game.n_text
     if n_players > MAX_ENUMERATED_PLAYERS:
         raise ValueError(
@@ -34,11 +36,14 @@ def exact(game: AnyGame, p: float = 0.5) -> Explanation:
     values = np.asarray(game(masks), dtype=np.float64)
     if values.shape != (len(masks),):
         raise ValueError(f"game: returned values of shape {values.shape}, wanted {(len(masks),)}.")
-    weighted, chi = mask_weights(masks, p) * values, standardise(masks, p)
-    c2 = chi.T @ (weighted[:, None] * chi)
-    c2 = (c2 + c2.T) / 2
-    np.fill_diagonal(c2, 0.0)
-    constant, attributions, interactions = to_coefficients(weighted.sum(), weighted @ chi, c2, p)
-    return Explanation(
-        constant, attributions, interactions, Players.of(game), p=p, estimator="exact", budget=len(masks)
-    )
+
+    def derivatives(at: float) -> tuple[float, FloatArray, FloatArray]:
+        weighted, ratio = mask_weights(masks, at) * values, (masks - at) / (at * (1 - at))
+        pairs = ratio.T @ (weighted[:, None] * ratio)
+        np.fill_diagonal(pairs, 0.0)
+        return float(weighted.sum()), weighted @ ratio, (pairs + pairs.T) / 2
+
+    ends = (float(values[0]), float(values[-1]))
+    found = coefficients(derivatives, n_players, index, p, ends)
+    players, at = Players.of(game), p if index == "banzhaf" else 0.5
+    return Explanation(*found, players, p=at, index=index, estimator="exact", budget=len(masks))

@@ -42,15 +42,12 @@ def crossmodal_least_squares(samples: Samples, p: float | None = None, basis: st
     """
     if basis not in BASES:
         raise ValueError(f"basis: got {basis!r}, wanted one of {', '.join(BASES)}.")
-    if p is not None and p != samples.p:
-        raise ValueError(
-            f"p: got {p:g}, but least squares needs masks drawn at that p; these were drawn at {samples.p:g}."
-        )
+    p = samples.check_drawn_at(p, "least squares")
     order = 2 if basis == "full" else 1
     check_budget(
         len(samples.image.masks), len(samples.text.masks), samples.players.n_image, samples.players.n_text, basis
     )
-    image, text = _expand_side(samples.image, samples.p, order), _expand_side(samples.text, samples.p, order)
+    image, text = _expand_side(samples.image, p, order), _expand_side(samples.text, p, order)
     right = samples.scale * image.moments @ text.moments.T + samples.bias * np.outer(image.means, text.means)
     try:
         if samples.text.exact:
@@ -62,7 +59,7 @@ def crossmodal_least_squares(samples: Samples, p: float | None = None, basis: st
             f"budget: {samples.budget:,} masked images and {len(samples.text.masks):,} masked captions leave some "
             "coefficients undetermined; use more."
         ) from None
-    return _explanation(coefficients, samples, basis)
+    return _explanation(coefficients, samples, p, basis)
 
 
 def check_budget(n_image_masks: int, n_text_masks: int, n_image: int, n_text: int, basis: str) -> None:
@@ -95,11 +92,12 @@ def _expand_side(side: Side, p: float, order: int) -> _Expansion:
     gram = np.zeros((columns, columns))
     moments = np.zeros((columns, side.embeddings.shape[1]))
     means = np.zeros(columns)
+    weights = side.weights_at(p, (p,))
     rows = max(1, _CHUNK_BYTES // (8 * columns))
     for start in range(0, n_masks, rows):
         part = slice(start, start + rows)
         phi = expand(side.masks[part], p, order)
-        weighted = phi * side.weights[part, None]
+        weighted = phi * weights[part, None]
         gram += phi.T @ weighted
         moments += weighted.T @ side.embeddings[part]
         means += weighted.sum(axis=0)
@@ -133,7 +131,7 @@ def _solve_jointly(
     return coefficients
 
 
-def _explanation(c: FloatArray, samples: Samples, basis: str) -> Explanation:
+def _explanation(c: FloatArray, samples: Samples, p: float, basis: str) -> Explanation:
     """Orthonormal coefficients c[a, b], image part by text part, to an Explanation."""
     n_image, n_text = samples.players.n_image, samples.players.n_text
     n = n_image + n_text
@@ -145,8 +143,8 @@ def _explanation(c: FloatArray, samples: Samples, basis: str) -> Explanation:
         c2[first, second] = c[1 + n_image :, 0]
         first, second = pairs(n_text)
         c2[n_image + first, n_image + second] = c[0, 1 + n_text :]
-    constant, attributions, interactions = to_coefficients(float(c[0, 0]), c1, c2 + c2.T, samples.p)
+    constant, attributions, interactions = to_coefficients(float(c[0, 0]), c1, c2 + c2.T, p)
     estimator = "cross-modal least squares" + (" (cross-modal pairs only)" if basis == "crossmodal" else "")
     return Explanation(
-        constant, attributions, interactions, samples.players, samples.p, estimator=estimator, budget=samples.budget
+        constant, attributions, interactions, samples.players, p, estimator=estimator, budget=samples.budget
     )

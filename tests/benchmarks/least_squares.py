@@ -50,7 +50,7 @@ def main() -> None:
     rng = np.random.default_rng(0)
     image, text = side(N_IMAGE, 2**15, rng), side(N_TEXT, 2**6, rng)
     players = Players(N_IMAGE, N_TEXT, tuple(map(str, range(N_IMAGE + N_TEXT))))
-    samples = Samples(players, image, text, 100.0, 0.0, P, 0)
+    samples = Samples(players, image, text, 100.0, 0.0, (P,))
     before = peak_gigabytes()
     start = time.perf_counter()
     crossmodal_least_squares(samples)

@@ -1,0 +1,253 @@
+"""A Gaussian process over masks: the surrogate from which explanations at every p are read off in closed form.
+
+An embedding f of a masked input is modelled, with z = 2 x - 1 in {-1, 1}^n, by the product kernel
+
+    k(x, x') = prod_i (1 + rho_i z_i z'_i) / (1 + rho_i),     0 < rho_i < 1,
+
+one relevance rho_i a player, plus a little noise, around an unknown constant mean, alike for all d entries of f up to
+their covariance (Rasmussen and Williams, Gaussian Processes for Machine Learning, 2006, Sections 2.7 and 5.4). Since
+the kernel is a product over players, so are its averages under the p-measure: the multilinear extension of the
+surrogate and its derivatives need no sampling, whatever p. Interactions of order three and more are modelled instead
+of being noise, which is why a few hundred masks do what least squares needs thousands for.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from scipy.optimize import minimize
+
+from ..masks import BoolArray, FloatArray
+from .surrogate import Surrogate, to_numpy
+
+# Relevances are fitted to so many samples at most, in so many dimensions of the embedding: fitting takes the cube of
+# the first for each of the steps, and must never dominate the encoders' time.
+FIT_SAMPLES, FIT_DIMENSIONS, FIT_STEPS = 512, 64, 40
+# The kernel matrix and its inverse take 16 bytes each a pair of samples; 12,288 are 2.4 GB each.
+MAX_SAMPLES = 12_288
+_RELEVANCE = (-9.0, 4.0)  # bounds of logit(rho)
+_NOISE = (-12.0, 1.0)  # bounds of log(noise)
+
+
+@dataclass(frozen=True, eq=False)
+class Relevances:
+    """What the kernel is made of: rho (n,), one relevance a player, and the noise variance relative to the kernel's."""
+
+    rho: FloatArray
+    noise: float
+
+
+@dataclass(frozen=True, eq=False)
+class Variances:
+    """Posterior variances and covariances at one p, in units of the outputs' covariance.
+
+    psi_i is the sum over j of D_ij, and zeta the sum over i of D_i: what attributions are made of besides D_i.
+    """
+
+    mean: float  # of E_p[f]
+    single: FloatArray  # (n,), of D_i
+    pair: FloatArray  # (n, n), of D_ij
+    psi: FloatArray  # (n,)
+    single_psi: FloatArray  # (n,), of D_i with psi_i
+    zeta: float
+    mean_zeta: float  # of E_p[f] with zeta
+
+
+def fit_relevances(masks: BoolArray, embeddings: Any, device: str = "cpu") -> Relevances:
+    """Maximum marginal likelihood, with the outputs' scale and mean profiled out.
+
+    With A = K + noise I, its projection Q against the constant, and alpha = Q F, the negative log likelihood is
+    d/2 log|A| + m d/2 log tr(F^T Q F), and its derivative with respect to A is
+    d/2 A^-1 - (m d / 2 tr) alpha alpha^T, so that one Cholesky factorisation a step is all it takes.
+
+    Args:
+        masks: (m, n), distinct rows.
+        embeddings: (m, d).
+        device: where torch computes.
+    """
+    masks, outputs = masks[:FIT_SAMPLES], _principal(np.asarray(embeddings[:FIT_SAMPLES], np.float64))
+    n_masks, n_players = masks.shape
+    start = np.append(np.full(n_players, np.log(0.05 / 0.95)), np.log(1e-2))
+    if not np.square(outputs).sum() > 1e-12 * n_masks:
+        return Relevances(np.full(n_players, 0.05), 1e-2)
+    z = torch.as_tensor(2.0 * masks - 1.0, device=device)
+    f = torch.as_tensor(outputs, device=device)
+    dimension, identity = f.shape[1], torch.eye(n_masks, dtype=z.dtype, device=device)
+
+    def objective(parameters: FloatArray) -> tuple[float, FloatArray]:
+        rho = 1 / (1 + np.exp(-parameters[:-1]))
+        noise = float(np.exp(parameters[-1]))
+        kernel = _kernel(z, z, torch.as_tensor(rho, device=device))
+        factor = torch.linalg.cholesky(kernel + noise * identity)
+        inverse = torch.cholesky_inverse(factor)
+        alpha = _project(inverse) @ f
+        misfit = float((f * alpha).sum())
+        value = dimension * (float(factor.diagonal().log().sum()) + n_masks / 2 * np.log(misfit))
+        slope = dimension / 2 * inverse - (n_masks * dimension / (2 * misfit)) * (alpha @ alpha.T)
+        inner = slope * kernel
+        # d log k / d rho = z z' / (1 + rho z z') - 1 / (1 + rho), which is linear in z z' since that is 1 or -1.
+        along = (z * (inner @ z)).sum(0).cpu().numpy()
+        by_rho = (along - float(inner.sum())) / (1 - rho**2)
+        gradient = np.append(by_rho * rho * (1 - rho), float(slope.diagonal().sum()) * noise)
+        # A weak pull to the start: with few masks, a player they say nothing about keeps a small relevance.
+        pull = (parameters - start) / 3.0
+        scale = dimension * n_masks
+        return (value + pull @ pull / 2) / scale, (gradient + pull / 3.0) / scale
+
+    bounds = [_RELEVANCE] * n_players + [_NOISE]
+    found = minimize(objective, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": FIT_STEPS})
+    return Relevances(1 / (1 + np.exp(-found.x[:-1])), float(np.exp(found.x[-1])))
+
+
+def _principal(outputs: FloatArray) -> FloatArray:
+    """Centred outputs in the directions in which they vary most."""
+    centred: FloatArray = outputs - outputs.mean(axis=0)
+    if centred.shape[1] <= FIT_DIMENSIONS:
+        return centred
+    _, directions = np.linalg.eigh(centred.T @ centred)
+    return np.asarray(centred @ directions[:, -FIT_DIMENSIONS:])
+
+
+def _kernel(z: torch.Tensor, other: torch.Tensor, rho: torch.Tensor) -> torch.Tensor:
+    """k(x, x') for all pairs: prod (1 + rho z z') / (1 + rho) = exp(sum atanh(rho) (z z' - 1))."""
+    strength = torch.atanh(rho)
+    return torch.exp((z * strength) @ other.T - strength.sum())
+
+
+def _project(inverse: torch.Tensor) -> torch.Tensor:
+    """A^-1 - A^-1 1 1^T A^-1 / (1^T A^-1 1): what is left of it when an unknown constant is taken out."""
+    sums = inverse.sum(0)
+    return inverse - torch.outer(sums, sums) / sums.sum()
+
+
+class KernelSurrogate(Surrogate):
+    """The Gaussian process given samples.
+
+    Args:
+        masks: (m, n), distinct rows.
+        embeddings: (m, d).
+        relevances: fitted to these samples if not given.
+        device: where torch computes.
+    """
+
+    def __init__(
+        self, masks: BoolArray, embeddings: Any, relevances: Relevances | None = None, device: str = "cpu"
+    ) -> None:
+        super().__init__(masks, device)
+        self.relevances = relevances or fit_relevances(masks, embeddings, device)
+        self._rho = torch.as_tensor(self.relevances.rho, device=device)
+        self._z = torch.as_tensor(2.0 * masks - 1.0, device=device)
+        self._f = torch.as_tensor(np.asarray(embeddings), dtype=torch.float64, device=device)
+        kernel = _kernel(self._z, self._z, self._rho)
+        kernel.diagonal().add_(self.relevances.noise)
+        inverse = torch.cholesky_inverse(torch.linalg.cholesky(kernel))
+        self._sums = inverse.sum(0)  # A^-1 1
+        self._mean = (self._sums @ self._f) / self._sums.sum()
+        self._q = _project(inverse)
+        self._alpha = self._q @ self._f
+
+    def predict(self, masks: BoolArray) -> FloatArray:
+        """Posterior mean of the embeddings of `masks` (m', n): shape (m', d)."""
+        z = torch.as_tensor(2.0 * masks - 1.0, device=self.device)
+        return to_numpy(_kernel(z, self._z, self._rho) @ self._alpha + self._mean)
+
+    def _averages(self, p: float) -> tuple[torch.Tensor, torch.Tensor]:
+        """Averages over x of prod k_i(x_i, z_mi), and for each player the factor that makes it a derivative."""
+        rho, z = self._rho, self._z
+        average = 1 + rho * (2 * p - 1) * z
+        base = (average / (1 + rho)).log().sum(1).exp()
+        return base, 2 * rho * z / average
+
+    def terms_without(self, p: float) -> list[FloatArray]:
+        """As `terms`, each mask's own sample left out of what it is compared with.
+
+        An estimate is a weighted sum of the samples; without sample m it is what comes out when f_m is replaced by its
+        prediction from all others (Rasmussen and Williams 2006, Section 5.4.2). So no refit is needed.
+        """
+        errors = torch.as_tensor(self.left_out, device=self.device)
+        left = []
+        for k, weights in enumerate(self._weights(p)):
+            own = (weights * self._q).sum(1)
+            if k == 0:
+                own = own + self._sums / self._sums.sum()
+            estimate = weights @ self._alpha + (k == 0) * self._mean
+            left.append(to_numpy(estimate - own[:, None] * errors))
+        return left
+
+    # ---- how uncertain they are
+
+    @cached_property
+    def covariance(self) -> FloatArray:
+        """Covariance of the d outputs, (d, d): what the kernel is to be multiplied with."""
+        return to_numpy(self._f.T @ self._alpha / max(1, len(self.masks) - 1))
+
+    @cached_property
+    def left_out(self) -> FloatArray:
+        """Each sample minus its prediction from all others, (m, d)."""
+        return to_numpy(self._alpha / self._q.diagonal()[:, None])
+
+    def calibration(self, directions: FloatArray, weights: FloatArray) -> float:
+        """How much larger the errors of left-out samples are than the process expects, as a ratio of variances.
+
+        Args:
+            directions: (k, d), those of the embedding space that matter.
+            weights: (m,), sum one, of the samples.
+        """
+        errors = (weights * to_numpy(self._q.diagonal())) @ (self.left_out @ directions.T) ** 2
+        expected = np.einsum("kd,de,ke->k", directions, self.covariance, directions)
+        return float(errors.sum() / expected.sum()) if expected.sum() > 0 else 1.0
+
+    def influence(self, p: float) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """What weight each sample has in E_p[f], (m,); in D_i, (m, n); in the sums over j of D_ij, (m, n)."""
+        base, ratio = self._averages(p)
+        single = base[:, None] * ratio
+        rest = single * (ratio.sum(1, keepdim=True) - ratio)
+        found = self._q @ torch.cat([base[:, None], single, rest], dim=1)
+        found[:, 0] += self._sums / self._sums.sum()
+        weights, n = to_numpy(found), self.n_players
+        return weights[:, 0], weights[:, 1 : 1 + n], weights[:, 1 + n :]
+
+    def variances(self, p: float) -> Variances:
+        """Posterior variances of the derivatives at p, in units of `covariance`; the unknown mean's included."""
+        base, ratio = self._averages(p)
+        rho, tilt = self._rho, 2 * p - 1
+        # Prior: averages of k over both arguments; `own` for a player differentiated in both, `half` in one of them.
+        average = (1 + rho * tilt**2) / (1 + rho)
+        base_prior, own = average.log().sum().exp(), 4 * rho / (1 + rho * tilt**2)
+        half = 2 * rho * tilt / (1 + rho * tilt**2)
+        data = self._q * torch.outer(base, base)  # phi^T Q phi, with the common factor moved in
+        total = ratio.sum(1)
+        mean = base_prior - data.sum() + (1 - 2 * self._sums @ base) / self._sums.sum()
+        single = base_prior * own - (ratio * (data @ ratio)).sum(0)
+        # psi_i = sum over j != i of the pairs (i, j); zeta = sum over i of the singles.
+        rest = ratio * (total[:, None] - ratio)
+        others = half.sum() - half  # sum over j != i of half_j
+        psi_prior = base_prior * own * (others**2 - (half**2).sum() + half**2 + own.sum() - own)
+        psi = psi_prior - (rest * (data @ rest)).sum(0)
+        single_psi = base_prior * own * others - (ratio * (data @ rest)).sum(0)
+        zeta_prior = base_prior * (half.sum() ** 2 - (half**2).sum() + own.sum())
+        zeta = zeta_prior - total @ data @ total
+        mean_zeta = base_prior * half.sum() - data.sum(0) @ total - (self._sums @ (base * total)) / self._sums.sum()
+        pair = base_prior * torch.outer(own, own) - self._pair_reduction(data, ratio)
+        pair.fill_diagonal_(0.0)
+        return Variances(
+            mean=float(mean),
+            single=to_numpy(single),
+            pair=to_numpy(pair),
+            psi=to_numpy(psi),
+            single_psi=to_numpy(single_psi),
+            zeta=float(zeta),
+            mean_zeta=float(mean_zeta),
+        )
+
+    def _pair_reduction(self, data: torch.Tensor, ratio: torch.Tensor) -> torch.Tensor:
+        """phi_ij^T Q phi_ij for every pair, (n, n): player by player, since all columns at once would fill memory."""
+        found = torch.zeros(self.n_players, self.n_players, dtype=data.dtype, device=data.device)
+        for i in range(self.n_players - 1):
+            columns = ratio[:, i : i + 1] * ratio[:, i + 1 :]
+            found[i, i + 1 :] = (columns * (data @ columns)).sum(0)
+        return found + found.T

@@ -1,0 +1,213 @@
+"""From two surrogates, one of the image and one of the caption, to an Explanation.
+
+The value is scale * <f(image mask), g(text mask)> + bias, and the two sides' masks are independent, so that derivatives
+of the value are scalar products of derivatives: D_{a u b} = scale <D_a f, D_b g>. A pair of patches meets the caption's
+average, a patch and a token meet each other's first derivatives. That costs a few small matrix products at any p.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..explanation import Explanation
+from ..masks import FloatArray
+from ..players import Players
+from ..samples import Side
+from .indices import coefficients, quadrature
+from .kernel import KernelSurrogate, Variances
+from .surrogate import Surrogate
+
+# Error bars of Shapley indices are averages over p of smooth functions; a few nodes do.
+_ERROR_NODES = 5
+# Directions of the embedding space in which the output covariance of one side is applied to pairs of the other.
+_DIRECTIONS = 16
+# Below this many masks' worth of weight at p, leaving one out says nothing about faithfulness there.
+_FEWEST_MASKS = 8
+
+
+@dataclass(frozen=True, eq=False)
+class Readout:
+    """Two surrogates and what combines them.
+
+    Attributes:
+        image, text: the surrogates.
+        sides: the samples they were made from.
+        drawn: presence probabilities from which the masks were drawn.
+        players: who plays.
+        scale, bias: value = scale * <image embedding, text embedding> + bias.
+    """
+
+    image: Surrogate
+    text: Surrogate
+    sides: tuple[Side, Side]
+    drawn: tuple[float, ...]
+    players: Players
+    scale: float
+    bias: float
+
+    def explain(self, p: float, index: str = "banzhaf", order: int = 2) -> Explanation:
+        """The explanation at p, with standard errors and, for Banzhaf interactions, expected faithfulness."""
+        found = coefficients(self.derivatives, self.players.n_players, index, p, self._ends(index))
+        at = p if index == "banzhaf" else 0.5
+        second = Explanation(found[0], found[1], found[2], self.players, at, index=index)
+        explanation = second if order == 2 else second.first_order()
+        return Explanation(
+            explanation.constant,
+            explanation.attributions,
+            explanation.interactions,
+            self.players,
+            at,
+            index=index,
+            order=order,
+            estimator="kernel",
+            budget=len(self.image.masks),
+            stderr=self.standard_errors(p, index, order),
+            expected_faithfulness=self.expected_faithfulness(p, order) if index == "banzhaf" else None,
+        )
+
+    def derivatives(self, p: float) -> tuple[float, FloatArray, FloatArray]:
+        """E_p[v], D_i of shape (n,) and D_ij, (n, n), of the value in logits."""
+        n_image = self.players.n_image
+        f0, f1, _ = self.image.derivatives(p)
+        g0, g1, _ = self.text.derivatives(p)
+        pairs = np.zeros((self.players.n_players,) * 2)
+        pairs[:n_image, :n_image] = self.image.pairs(p, g0)
+        pairs[n_image:, n_image:] = self.text.pairs(p, f0)
+        pairs[:n_image, n_image:] = f1 @ g1.T
+        pairs[n_image:, :n_image] = pairs[:n_image, n_image:].T
+        single = np.concatenate([f1 @ g0, g1 @ f0])
+        return float(self.scale * f0 @ g0 + self.bias), self.scale * single, self.scale * pairs
+
+    def _ends(self, index: str) -> tuple[float, float]:
+        return (self.players.empty_value, self.players.full_value) if index != "banzhaf" else (0.0, 0.0)
+
+    # ---- how far to trust it
+
+    def expected_faithfulness(self, p: float, order: int = 2) -> float | None:
+        """R squared to be expected on masks not seen, from leaving out one masked image at a time.
+
+        Args:
+            p: presence probability of explanation and masks.
+            order: of the explanation.
+
+        Returns:
+            R squared, or None where the value does not vary or too few of the masks are likely at p.
+        """
+        image_weights, text_weights = (side.weights_at(p, self.drawn) for side in self.sides)
+        if isinstance(self.image, KernelSurrogate):
+            if 1 / np.square(image_weights).sum() < _FEWEST_MASKS:
+                return None
+            left = self.image.terms_without(p)
+        else:
+            left = self.image.terms(p)
+        text = np.cumsum(self.text.terms(p), axis=0)
+        values = self.sides[0].embeddings.astype(np.float64) @ self.sides[1].embeddings.T
+        predicted = sum(left[k] @ text[order - k].T for k in range(order + 1))
+        pairs = np.outer(image_weights, text_weights)
+        error = (pairs * (values - predicted) ** 2).sum()
+        spread = (pairs * (values - (pairs * values).sum()) ** 2).sum()
+        return float(1 - error / spread) if spread > 1e-12 else None
+
+    def standard_errors(self, p: float, index: str, order: int) -> tuple[FloatArray, FloatArray]:
+        """Standard errors of attributions (n,) and interactions (n, n), in logits.
+
+        Those of Shapley indices are averages over p of standard errors, as if errors at different p had all the same
+        sign, and so rather too large than too small.
+        """
+        if index == "banzhaf":
+            return self._errors(p, p if order == 2 else 0.0, order)
+        singles, pairs = [], []
+        for node, weight, of_pair, of_sum in quadrature(self.players.n_players, index, _ERROR_NODES):
+            single, pair = self._errors(node, of_sum if order == 2 else 0.0, order)
+            singles.append(weight * single)
+            pairs.append(weight * of_pair * pair)
+        return np.sum(singles, axis=0), np.sum(pairs, axis=0)
+
+    def _errors(self, p: float, share: float, order: int) -> tuple[FloatArray, FloatArray]:
+        """Of D_i - share * sum over j of D_ij, and of D_ij: both sides' contributions, which are independent."""
+        n_image, n = self.players.n_image, self.players.n_players
+        single, pairs = np.zeros(n), np.zeros((n, n))
+        image, text = slice(0, n_image), slice(n_image, n)
+        ways = ((self.image, self.text, image, text, 0), (self.text, self.image, text, image, 1))
+        for own, other, a, b, k in ways:
+            if not isinstance(own, KernelSurrogate):
+                continue
+            side = _Contribution(own, other, p, self.sides[k].weights_at(p, self.drawn))
+            single[a] += side.own_single(share)
+            single[b] += side.other_single(share)
+            if order == 2:
+                pairs[a, a] += side.own_pairs()
+                pairs[b, b] += side.other_pairs()
+                pairs[a, b] += side.cross_pairs()
+                pairs[b, a] += side.cross_pairs().T
+        np.fill_diagonal(pairs, 0.0)
+        pairs = np.maximum((pairs + pairs.T) / 2, 0.0)
+        return abs(self.scale) * np.sqrt(np.maximum(single, 0.0)), abs(self.scale) * np.sqrt(pairs)
+
+
+class _Contribution:
+    """What one side's uncertainty adds to the variance of every term, in units of scale squared.
+
+    An estimate is <D f, u> with D f from this side and u from the other; its variance is var(D) u^T C u, where C is the
+    covariance of this side's outputs, calibrated by its left-out samples. An attribution sums over many pairs, and
+    small errors of the kernel that all its pairs share add up; so its jackknife variance, the squares of what leaving
+    out each sample changes, is added.
+    """
+
+    def __init__(self, own: KernelSurrogate, other: Surrogate, p: float, weights: FloatArray) -> None:
+        self._other, self._p = other, p
+        self._variances: Variances = own.variances(p)
+        self._g0, self._g1, self._rest = other.derivatives(p)
+        ratio = own.calibration(np.concatenate([self._g0[None], self._g1]), weights)
+        # Half-hearted where the samples would allow narrower bars: rather too wide than too narrow.
+        self._covariance = own.covariance * (ratio if ratio > 1 else np.sqrt(ratio))
+        self._influence, self._left_out = own.influence(p), own.left_out
+
+    def _form(self, left: FloatArray, right: FloatArray) -> FloatArray:
+        """left^T C right for rows: shapes (k, d) or (d,) to (k,)."""
+        return np.asarray(np.einsum("...d,...d->...", left @ self._covariance, right))
+
+    def own_single(self, share: float) -> FloatArray:
+        """(n,): D_i - share * (sum over own j of D_ij + sum over other t of D_it)."""
+        v, g0 = self._variances, self._g0
+        u = g0 - share * self._g1.sum(axis=0)
+        posterior = (
+            v.single * self._form(u, u)
+            - 2 * share * v.single_psi * self._form(u, g0)
+            + share**2 * v.psi * self._form(g0, g0)
+        )
+        _, of_single, of_psi = self._influence
+        changes = of_single * (self._left_out @ u)[:, None] - share * of_psi * (self._left_out @ g0)[:, None]
+        return np.asarray(posterior + (changes**2).sum(axis=0))
+
+    def other_single(self, share: float) -> FloatArray:
+        """(n',): the other side's players, whose terms need this side's average and the sum of its derivatives."""
+        v, g1 = self._variances, self._g1
+        u = g1 - share * self._rest
+        posterior = (
+            v.mean * self._form(u, u)
+            - 2 * share * v.mean_zeta * self._form(u, g1)
+            + share**2 * v.zeta * self._form(g1, g1)
+        )
+        of_mean, of_single, _ = self._influence
+        of_zeta = of_single.sum(axis=1, keepdims=True)
+        changes = of_mean[:, None] * (self._left_out @ u.T) - share * of_zeta * (self._left_out @ g1.T)
+        return np.asarray(posterior + (changes**2).sum(axis=0))
+
+    def own_pairs(self) -> FloatArray:
+        """(n, n)."""
+        return self._variances.pair * self._form(self._g0, self._g0)
+
+    def cross_pairs(self) -> FloatArray:
+        """(n, n')."""
+        return np.outer(self._variances.single, self._form(self._g1, self._g1))
+
+    def other_pairs(self) -> FloatArray:
+        """(n', n'): the other side's pairs, in the main directions of C."""
+        values, vectors = np.linalg.eigh(self._covariance)
+        found = np.zeros((self._other.n_players,) * 2)
+        for value, vector in zip(values[-_DIRECTIONS:], vectors.T[-_DIRECTIONS:], strict=True):
+            found += value * self._other.pairs(self._p, vector) ** 2
+        return self._variances.mean * found

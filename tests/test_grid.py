@@ -1,0 +1,107 @@
+import numpy as np
+import pytest
+
+import fixlip
+
+CAPTIONS = ["a cat next to a banana", "a tractor", "an owl and a key"]
+
+
+@pytest.fixture(scope="module")
+def encoder():
+    return fixlip.load("emoji-clip", device="cpu")
+
+
+@pytest.fixture
+def images():
+    return [fixlip.emoji.scene(seed).image for seed in (1, 2)]
+
+
+def count(encoder, monkeypatch, name):
+    """How many masks go through the encoder."""
+    whole, seen = getattr(encoder, name), []
+
+    def counted(prepared, masks):
+        seen.append(len(masks))
+        return whole(prepared, masks)
+
+    monkeypatch.setattr(encoder, name, counted)
+    return seen
+
+
+def test_n_images_and_m_captions_cost_n_plus_m(encoder, images, monkeypatch):
+    pictures, captions = count(encoder, monkeypatch, "embed_images"), count(encoder, monkeypatch, "embed_texts")
+    grid = fixlip.explain_all(encoder, images, CAPTIONS, budget=40, p=0.5, progress=False)
+    assert grid.shape == (2, 3) and len(grid) == 6
+    spent = sum(pictures), sum(captions)
+    tokens = [fixlip.Game(encoder, images[0], text).n_text for text in CAPTIONS]
+    assert spent == (2 * 40, sum(2**n for n in tokens))
+    for (i, j), explanation in grid:
+        assert explanation.text == CAPTIONS[j] and explanation.n_text == tokens[j]
+        game = fixlip.Game(encoder, images[i], CAPTIONS[j])
+        np.testing.assert_array_equal(explanation.image, game.image)
+        assert explanation.full_value == pytest.approx(game.full_value, abs=1e-3)
+        assert grid.values[i, j] == pytest.approx(game.full_value, abs=1e-3)
+
+
+def test_each_equals_the_explanation_of_the_pair_alone(encoder, images):
+    grid = fixlip.explain_all(encoder, images, CAPTIONS, budget=60, seed=4, progress=False)
+    shown = fixlip.Game(encoder, images[1], CAPTIONS[2])
+    alone = fixlip.sample(shown, 60, seed=4, progress=False)
+    for options in ({"p": 0.5}, {"p": 0.7, "order": 1}, {"index": "sii"}):
+        expected, found = alone.explain(**options), grid.samples(1, 2).explain(**options)
+        np.testing.assert_allclose(found.interactions, expected.interactions, atol=1e-4)
+        np.testing.assert_allclose(found.attributions, expected.attributions, atol=1e-3)
+    assert grid[1, 2].expected_faithfulness == pytest.approx(alone.explain().expected_faithfulness, abs=1e-4)
+
+
+def test_an_interruption_keeps_the_images_that_were_done(encoder, images, monkeypatch):
+    whole, calls = encoder.embed_images, []
+
+    def interrupted(pixels, masks):
+        calls.append(1)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        yield from whole(pixels, masks)
+
+    monkeypatch.setattr(encoder, "embed_images", interrupted)
+    with pytest.warns(UserWarning, match="interrupted: going on with the first 1 of 2 images"):
+        grid = fixlip.explain_all(encoder, images, CAPTIONS, budget=16, progress=False)
+    assert grid.shape == (1, 3) and grid[0, 2].text == CAPTIONS[2]
+
+
+def test_bad_input_is_told_before_any_mask_is_encoded(encoder, images, monkeypatch):
+    seen = count(encoder, monkeypatch, "embed_images")
+    with pytest.raises(ValueError, match="a list of at least one caption"):
+        fixlip.explain_all(encoder, images, "a cat")
+    with pytest.raises(ValueError, match="a list of at least one image"):
+        fixlip.explain_all(encoder, [], CAPTIONS)
+    with pytest.raises(ValueError, match="there is no file"):
+        fixlip.explain_all(encoder, [*images, "missing.png"], CAPTIONS)
+    with pytest.raises(ValueError, match="index: got 'x'"):
+        fixlip.explain_all(encoder, images, CAPTIONS, index="x")
+    assert not seen
+    grid = fixlip.explain_all(encoder, images[:1], CAPTIONS[:1], budget=16, progress=False)
+    with pytest.raises(IndexError, match="within 1 x 1"):
+        grid[0, 1]
+    other = fixlip.load("emoji-siglip", device="cpu")
+    theirs = fixlip.sample(fixlip.Game(other, images[0], "a cat"), 16, progress=False)
+    with pytest.raises(ValueError, match="one model for both"):
+        grid.samples(0, 0).cross(theirs)
+
+
+# ---- until it is faithful enough
+
+
+def test_a_target_is_reached_with_as_few_images_as_need_be(encoder):
+    shown = fixlip.emoji.scene(11)
+    found = fixlip.explain(encoder, shown.image, shown.caption, target_faithfulness=0.9)
+    assert found.expected_faithfulness >= 0.9 and found.budget <= 256
+
+
+def test_a_target_out_of_reach_is_told(encoder):
+    shown = fixlip.emoji.scene(11)
+    with pytest.warns(UserWarning, match=r"instead of 0.999 with \d+ masked images; more would not help"):
+        found = fixlip.explain(encoder, shown.image, shown.caption, target_faithfulness=0.999)
+    assert found.budget < 4096
+    with pytest.warns(UserWarning, match="with 70 masked images; allow a larger budget"):
+        fixlip.explain(encoder, shown.image, shown.caption, target_faithfulness=0.999, budget=70)

@@ -1,0 +1,290 @@
+"""The kernel estimator against enumeration, shapiq, simulation and fresh masks."""
+
+import numpy as np
+import pytest
+import shapiq
+from toys import RandomBilinearGame, TableGame
+
+import fixlip
+from fixlip.estimators.exact import exact
+from fixlip.estimators.indices import taylor
+from fixlip.estimators.kernel import KernelSurrogate, Relevances, fit_relevances
+from fixlip.estimators.surrogate import Table
+from fixlip.masks import enumerate_masks, mask_weights
+
+PS = [0.1, 0.3, 0.5, 0.8]
+
+
+class SmoothGame:
+    """Embeddings that are smooth functions of a few weighted sums of the mask, on more players than are enumerated."""
+
+    scale, bias = 5.0, -1.0
+
+    def __init__(self, n_image=30, n_text=4, seed=0):
+        rng = np.random.default_rng(seed)
+        self.n_image, self.n_text = n_image, n_text
+        self.image_map, self.text_map = rng.normal(size=(n_image, 3)), rng.normal(size=(n_text, 3))
+        self.mix = rng.normal(size=(3, 6))
+        self.calls = 0
+
+    def embed_images(self, masks, progress=False):
+        self.calls += len(masks)
+        return np.tanh(masks @ self.image_map / 3) @ self.mix
+
+    def embed_texts(self, masks, progress=False):
+        return np.sin(masks @ self.text_map / 2 + 1) @ self.mix
+
+    def __call__(self, masks):
+        images, texts = self.embed_images(masks[:, : self.n_image]), self.embed_texts(masks[:, self.n_image :])
+        return self.scale * np.sum(images * texts, axis=1) + self.bias
+
+
+@pytest.fixture(scope="module")
+def smooth():
+    return SmoothGame()
+
+
+@pytest.fixture(scope="module")
+def samples(smooth):
+    return fixlip.sample(smooth, 256, progress=False)
+
+
+def surrogate(rng, n=6, m=20, d=3):
+    masks = enumerate_masks(n)[rng.permutation(2**n)[:m]]
+    return KernelSurrogate(masks, rng.normal(size=(m, d)), Relevances(rng.uniform(0.02, 0.6, n), 0.05))
+
+
+# ---- closed forms against sums over all masks
+
+
+@pytest.mark.parametrize("p", PS)
+@pytest.mark.parametrize("kind", ["kernel", "table"])
+def test_derivatives_are_those_of_the_surrogate_itself(rng, p, kind):
+    n = 6
+    masks = enumerate_masks(n)
+    found = surrogate(rng, n) if kind == "kernel" else Table(masks, rng.normal(size=(64, 3)))
+    truth = found.predict(masks) if kind == "kernel" else found._alpha.numpy()
+    direction = rng.normal(size=3)
+    weights, ratio = mask_weights(masks, p), (masks - p) / (p * (1 - p))
+    mean, single, summed = found.derivatives(p)
+    np.testing.assert_allclose(mean, weights @ truth, atol=1e-10)
+    np.testing.assert_allclose(single, ratio.T @ (weights[:, None] * truth), atol=1e-10)
+    pairs = np.einsum("m,mi,mj,md->ijd", weights, ratio, ratio, truth)
+    pairs[np.arange(n), np.arange(n)] = 0
+    np.testing.assert_allclose(found.pairs(p, direction), pairs @ direction, atol=1e-9)
+    np.testing.assert_allclose(summed, pairs.sum(axis=1), atol=1e-9)
+    offsets = found.masks - p
+    terms = found.terms(p)
+    np.testing.assert_allclose(terms[0], np.broadcast_to(mean, terms[0].shape), atol=1e-10)
+    np.testing.assert_allclose(terms[1], offsets @ single, atol=1e-10)
+    np.testing.assert_allclose(terms[2], np.einsum("mi,mj,ijd->md", offsets, offsets, pairs) / 2, atol=1e-9)
+
+
+@pytest.mark.parametrize("p", PS)
+def test_variances_are_those_of_the_process(rng, p):
+    """Posterior covariances of all linear functionals, written out over all 2^n masks."""
+    n = 5
+    found = surrogate(rng, n, m=12)
+    masks = enumerate_masks(n)
+    z, rho = 2.0 * masks - 1, found.relevances.rho
+    kernel = np.exp((z * np.arctanh(rho)) @ z.T - np.arctanh(rho).sum())
+    rows = [int(np.flatnonzero((masks == row).all(axis=1))[0]) for row in found.masks]
+    # An unknown constant mean is the limit of a constant kernel with large variance.
+    wide = kernel + 1e5
+    seen = wide[np.ix_(rows, rows)] + found.relevances.noise * np.eye(len(rows))
+    posterior = wide - wide[:, rows] @ np.linalg.solve(seen, wide[rows])
+    weights, ratio = mask_weights(masks, p), (masks - p) / (p * (1 - p))
+    mean = weights
+    single = weights * ratio.T
+    pair = np.einsum("m,mi,mj->ijm", weights, ratio, ratio)
+    pair[np.arange(n), np.arange(n)] = 0
+    psi, zeta = pair.sum(axis=1), single.sum(axis=0)
+    v = found.variances(p)
+    tolerance = {"rtol": 1e-4, "atol": 1e-5}
+    np.testing.assert_allclose(v.mean, mean @ posterior @ mean, **tolerance)
+    np.testing.assert_allclose(v.single, np.einsum("im,mk,ik->i", single, posterior, single), **tolerance)
+    np.testing.assert_allclose(v.pair, np.einsum("ijm,mk,ijk->ij", pair, posterior, pair), **tolerance)
+    np.testing.assert_allclose(v.psi, np.einsum("im,mk,ik->i", psi, posterior, psi), **tolerance)
+    np.testing.assert_allclose(v.single_psi, np.einsum("im,mk,ik->i", single, posterior, psi), **tolerance)
+    np.testing.assert_allclose(v.zeta, zeta @ posterior @ zeta, **tolerance)
+    np.testing.assert_allclose(v.mean_zeta, mean @ posterior @ zeta, **tolerance)
+
+
+def test_leaving_out_is_what_refitting_without_a_sample_gives(rng):
+    whole = surrogate(rng)
+    masks, outputs = whole.masks, whole._f.numpy()
+    left, terms = whole.left_out, whole.terms_without(0.4)
+    for m in (0, 7, 19):
+        others = np.arange(20) != m
+        refit = KernelSurrogate(masks[others], outputs[others], whole.relevances)
+        np.testing.assert_allclose(left[m], outputs[m] - refit.predict(masks[m : m + 1])[0], atol=1e-8)
+        mean, single, _ = refit.derivatives(0.4)
+        offset = masks[m] - 0.4
+        np.testing.assert_allclose(terms[0][m], mean, atol=1e-8)
+        np.testing.assert_allclose(terms[1][m], offset @ single, atol=1e-8)
+        second = [offset @ refit.pairs(0.4, axis) @ offset / 2 for axis in np.eye(3)]
+        np.testing.assert_allclose(terms[2][m], second, atol=1e-8)
+
+
+def test_the_slope_of_the_likelihood_is_right(rng, monkeypatch):
+    from scipy.optimize import check_grad
+
+    from fixlip.estimators import kernel
+
+    caught = {}
+
+    def catch(objective, start, **options):
+        caught.update(objective=objective, start=start)
+        return type("Found", (), {"x": start})
+
+    monkeypatch.setattr(kernel, "minimize", catch)
+    fit_relevances(rng.random((25, 6)) < 0.5, rng.normal(size=(25, 3)))
+    value, slope = (lambda x: caught["objective"](x)[0]), (lambda x: caught["objective"](x)[1])
+    for _ in range(3):
+        assert check_grad(value, slope, caught["start"] + rng.normal(size=7) * 0.5) < 1e-5
+
+
+def test_relevances_find_the_players_that_matter(rng):
+    masks = rng.random((200, 12)) < 0.5
+    outputs = np.stack([masks[:, 0] * 2.0 + masks[:, 1] * masks[:, 2], masks[:, 1] - masks[:, 3] * 1.0], axis=1)
+    rho = fit_relevances(masks, outputs).rho
+    assert rho[:4].min() > 10 * rho[4:].max()
+
+
+# ---- with every coalition sampled
+
+
+@pytest.mark.parametrize("shape", [(5, 4), (1, 1), (1, 5), (8, 1)])
+@pytest.mark.parametrize("p", PS)
+def test_with_all_masks_it_equals_enumeration(shape, p):
+    game = RandomBilinearGame(*shape)
+    found = fixlip.sample(game, 2 ** shape[0]).explain(p)
+    expected = exact(game, p)
+    np.testing.assert_allclose(found.interactions, expected.interactions, atol=1e-8)
+    np.testing.assert_allclose(found.attributions, expected.attributions, atol=1e-8)
+    assert found.constant == pytest.approx(expected.constant, abs=1e-8)
+    assert not found.stderr[0].any() and not found.stderr[1].any()
+
+
+@pytest.mark.parametrize(("index", "name"), [("banzhaf", "FBII"), ("shapley", "FSII"), ("sii", "k-SII")])
+@pytest.mark.parametrize("estimator", ["kernel", "exact"])
+def test_every_index_equals_shapiq(index, name, estimator):
+    """Nine and twelve players, all coalitions."""
+    for shape in ((5, 4), (7, 5)):
+        game = RandomBilinearGame(*shape, seed=3)
+        n = sum(shape)
+        computer = shapiq.ExactComputer(n_players=n, game=lambda masks, game=game: game(np.asarray(masks, bool)))
+        reference = computer(name, order=2)
+        found = (
+            fixlip.sample(game, 2 ** shape[0]).explain(0.5, index) if estimator == "kernel" else exact(game, 0.5, index)
+        )
+        for coalition, position in reference.interaction_lookup.items():
+            value = found.interactions[coalition] if len(coalition) == 2 else None
+            value = found.attributions[coalition[0]] if len(coalition) == 1 else value
+            if value is not None:
+                assert value == pytest.approx(reference.values[position], abs=1e-4)
+        values = computer("BV" if index == "banzhaf" else "SV", order=1)
+        expected = [values[(i,)] for i in range(n)]
+        np.testing.assert_allclose(found.first_order().attributions, expected, atol=1e-4)
+        if index != "banzhaf":
+            ends = np.array([[False] * n, [True] * n])
+            np.testing.assert_allclose(found.predict(ends), game(ends), atol=1e-8)
+
+
+# ---- with few
+
+
+def limiting_faithfulness(game, fresh, p, rng):
+    """R squared of the second-order fit itself on fresh masks, from as many masks as make it certain."""
+    masks = rng.random((20000, fresh.shape[1])) < p
+    first, second = np.triu_indices(fresh.shape[1], 1)
+    design = [np.hstack([np.ones((len(m), 1)), m, m[:, first] & m[:, second]]) for m in (masks, fresh)]
+    fitted = np.linalg.lstsq(design[0], game(masks), rcond=None)[0]
+    return 1 - np.mean((game(fresh) - design[1] @ fitted) ** 2) / game(fresh).var()
+
+
+@pytest.mark.parametrize("p", [0.3, 0.5, 0.7])
+def test_one_set_of_samples_explains_at_every_p(smooth, samples, rng, p):
+    found = samples.explain(p)
+    fresh = rng.random((3000, smooth.n_image + smooth.n_text)) < p
+    truth = smooth(fresh)
+    reached = 1 - np.mean((truth - found.predict(fresh)) ** 2) / truth.var()
+    limit = limiting_faithfulness(smooth, fresh, p, rng)
+    assert reached > limit - 0.03
+    assert found.expected_faithfulness == pytest.approx(reached, abs=0.04)
+    first_order = samples.explain(p, order=1)
+    missed = np.mean((truth - first_order.predict(fresh)) ** 2) / truth.var()
+    assert first_order.expected_faithfulness == pytest.approx(1 - missed, abs=0.04)
+
+
+def test_error_bars_cover_what_they_should(smooth):
+    """90 % intervals of 20 independent sets of samples, against ten times as many masks."""
+    truth = fixlip.sample(smooth, 1500, p=0.5, seed=77, progress=False)
+    _, attributions, interactions = taylor(*truth.readout().derivatives(0.5), 0.5)
+    pairs = np.triu_indices(smooth.n_image + smooth.n_text, 1)
+    covered = []
+    for seed in range(20):
+        found = fixlip.sample(smooth, 128, p=0.5, seed=seed, progress=False).explain(0.5)
+        errors = [np.abs(found.interactions - interactions)[pairs], np.abs(found.attributions - attributions)]
+        bars = [found.stderr[1][pairs], found.stderr[0]]
+        covered.append([np.mean(error < 1.645 * bar) for error, bar in zip(errors, bars, strict=True)])
+    interactions_covered, attributions_covered = np.mean(covered, axis=0)
+    assert 0.85 < interactions_covered < 0.97
+    assert attributions_covered > 0.8
+
+
+def test_long_captions_are_expanded_by_the_kernel_too(rng):
+    game = SmoothGame(20, 12, seed=1)
+    samples = fixlip.sample(game, 256, p=0.5, progress=False)
+    assert not samples.text.exact
+    found = samples.explain(0.5)
+    fresh = rng.random((2000, 32)) < 0.5
+    truth = game(fresh)
+    reached = 1 - np.mean((truth - found.predict(fresh)) ** 2) / truth.var()
+    assert reached > limiting_faithfulness(game, fresh, 0.5, rng) - 0.03
+    assert found.expected_faithfulness == pytest.approx(reached, abs=0.05)
+    assert (found.stderr[1][20:, 20:][np.triu_indices(12, 1)] > 0).all()
+
+
+def test_shapley_indices_from_few_samples_are_close(rng):
+    game = RandomLowOrder(rng)
+    found = fixlip.sample(game, 200, p=(0.1, 0.3, 0.5, 0.7, 0.9), progress=False).explain(index="sii")
+    table = TableGame(game(enumerate_masks(13)), 10, 3)
+    expected = exact(table, 0.5, "sii")
+    assert np.corrcoef(found.interactions.ravel(), expected.interactions.ravel())[0, 1] > 0.98
+    assert found.predict(np.ones((1, 13), bool))[0] == pytest.approx(game(np.ones((1, 13), bool))[0])
+    assert (found.stderr[0] > 0).all()
+
+
+class RandomLowOrder(SmoothGame):
+    def __init__(self, rng):
+        super().__init__(10, 3, seed=int(rng.integers(1000)))
+
+
+# ---- degenerate games
+
+
+class ConstantGame(SmoothGame):
+    def embed_images(self, masks, progress=False):
+        return np.tile(self.mix[:1], (len(masks), 1))
+
+
+@pytest.mark.parametrize("budget", [2, 3, 20])
+def test_a_constant_image_gets_nothing(budget):
+    found = fixlip.sample(ConstantGame(), budget, p=0.5).explain(0.5)
+    assert np.abs(found.attributions[:30]).max() < 1e-9 and np.abs(found.interactions[:30]).max() < 1e-9
+    assert np.isfinite(found.stderr[0]).all() and np.isfinite(found.stderr[1]).all()
+
+
+@pytest.mark.parametrize("budget", [2, 3, 5, 16])
+def test_fewer_masks_than_players_give_a_sensible_explanation(smooth, budget):
+    found = fixlip.sample(smooth, budget, p=0.5).explain(0.5)
+    assert np.isfinite(found.interactions).all() and np.isfinite(found.stderr[1]).all()
+    assert found.expected_faithfulness is None or found.expected_faithfulness < 1
+
+
+@pytest.mark.parametrize("p", [0.01, 0.99])
+def test_an_extreme_p_is_answered(samples, p):
+    found = samples.explain(p)
+    assert np.isfinite(found.attributions).all() and np.isfinite(found.stderr[0]).all()
+    assert found.expected_faithfulness is None, "masks from 0.3 to 0.7 say nothing about faithfulness there"
