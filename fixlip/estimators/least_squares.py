@@ -12,11 +12,12 @@ a caption whose masks are all there, the text one is the identity, and the syste
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import LinAlgError, solve
+from scipy.linalg import LinAlgError, LinAlgWarning, solve
 
 from ..explanation import Explanation
 from ..masks import FloatArray
@@ -50,11 +51,14 @@ def crossmodal_least_squares(samples: Samples, p: float | None = None, basis: st
     image, text = _expand_side(samples.image, p, order), _expand_side(samples.text, p, order)
     right = samples.scale * image.moments @ text.moments.T + samples.bias * np.outer(image.means, text.means)
     try:
-        if samples.text.exact:
-            coefficients = _solve_by_text_column(image.gram, right, image.orders, text.orders)
-        else:
-            coefficients = _solve_jointly(image.gram, text.gram, right, image.orders, text.orders)
-    except LinAlgError:
+        with warnings.catch_warnings():
+            # A matrix singular to working precision is no better than a singular one.
+            warnings.simplefilter("error", LinAlgWarning)
+            if samples.text.exact:
+                coefficients = _solve_by_text_column(image.gram, right, image.orders, text.orders)
+            else:
+                coefficients = _solve_jointly(image.gram, text.gram, right, image.orders, text.orders)
+    except (LinAlgError, LinAlgWarning):
         raise ValueError(
             f"budget: {samples.budget:,} masked images and {len(samples.text.masks):,} masked captions leave some "
             "coefficients undetermined; use more."
