@@ -190,7 +190,8 @@ def _how_many(n_players: int) -> FloatArray:
 
 
 def _all_of_size(n_players: int, k: int) -> BoolArray:
-    chosen = np.array(list(itertools.combinations(range(n_players), k)), dtype=np.intp).reshape(-1, k)
+    chosen = np.array(list(itertools.combinations(range(n_players), k)), dtype=np.intp)
+    chosen = chosen.reshape(math.comb(n_players, k), k)
     masks = np.zeros((len(chosen), n_players), bool)
     np.put_along_axis(masks, chosen, True, axis=1)
     return masks

@@ -85,3 +85,10 @@ def test_sizes_that_are_certain_are_enumerated_with_their_exact_weight(rng):
     assert full.sum() == 1 and weights[full][0] == pytest.approx(0.9**12)
     assert (masks.sum(axis=1) == 11).sum() == 12
     np.testing.assert_allclose(weights[masks.sum(axis=1) == 11], 0.9**11 * 0.1)
+
+
+def test_the_empty_mask_can_be_a_size_that_is_listed(rng):
+    """At low p the empty mask alone is expected more than once."""
+    masks, weights = draw_masks(8, 60, 0.2, rng)
+    empty = ~masks.any(axis=1)
+    assert empty.sum() == 1 and weights[empty] == pytest.approx(0.8**8)
