@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import __version__
-from .masks import check_p
+from .masks import check_count, check_p
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -58,6 +58,17 @@ def _parser() -> argparse.ArgumentParser:
         help="report (.html), picture (.png) or data (.npz)",
     )
     explain.set_defaults(run=_explain)
+    experiment = commands.add_parser("experiment", help="run one of the paper's experiments, and write a table")
+    experiment.add_argument("name", choices=("insertion-deletion", "pointing-game", "faithfulness", "runtime"))
+    experiment.add_argument("--model", default="emoji-clip", metavar="NAME", help="embedded model, folder, or hub id")
+    experiment.add_argument("--dataset", default="emoji", metavar="NAME", help="emoji, a folder, coco or imagenet")
+    experiment.add_argument("--limit", type=int, default=100, metavar="N", help="images at most, default 100")
+    experiment.add_argument("--p", nargs="+", default=["0.3", "0.5", "0.7"], help="default 0.3 0.5 0.7")
+    experiment.add_argument("--budget", type=int, metavar="N", help="masked images for each; 512, runtime: 4096")
+    experiment.add_argument("--workers", type=int, default=1, metavar="N", help="processes side by side")
+    experiment.add_argument("--dask", metavar="ADDRESS", help='Dask scheduler to use, or "local"')
+    experiment.add_argument("--out", type=Path, default=Path("experiments"), metavar="FOLDER")
+    experiment.set_defaults(run=_experiment)
     doctor = commands.add_parser("doctor", help="say what is installed, what is missing, and what will be used")
     doctor.set_defaults(run=_doctor)
     return parser
@@ -77,6 +88,20 @@ def _explain(options: argparse.Namespace) -> int:
     print(explanation.summary())
     written = write(explanation, options.out)
     print(f"written: {written}")
+    return 0
+
+
+def _experiment(options: argparse.Namespace) -> int:
+    ps = tuple(check_p(p) for p in options.p)
+    budget = check_count(options.budget or (4096 if options.name == "runtime" else 512), "budget", 2)
+    limit, workers = check_count(options.limit, "limit"), check_count(options.workers, "workers")
+    from .experiments.runner import run
+    from .experiments.tasks import Settings
+
+    settings = Settings(options.name, options.model, ps, budget)
+    path = run(settings, options.dataset, limit, options.out, workers, options.dask)
+    print(path.with_suffix(".md").read_text(encoding="utf-8"))
+    print(f"{path} holds every row; run the command again to go on with a larger --limit.", file=sys.stderr)
     return 0
 
 

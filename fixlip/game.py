@@ -10,6 +10,7 @@ free: m_I images and m_T captions cost m_I + m_T encodings and give m_I * m_T va
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -128,17 +129,12 @@ class Game:
     @property
     def players(self) -> Players:
         """Who plays, and how to show them."""
-        return Players(
-            n_image=self.n_image,
-            n_text=self.n_text,
-            labels=self.labels,
-            grid=self.grid,
-            image=self.image,
-            text=self.text,
-            model=self.encoder.name,
-            empty_value=self.empty_value,
-            full_value=self.full_value,
-        )
+        return replace(self.unvalued_players, empty_value=self.empty_value, full_value=self.full_value)
+
+    @property
+    def unvalued_players(self) -> Players:
+        """The same without the values of nothing and of everything, for which the model would have to be asked."""
+        return Players(self.n_image, self.n_text, self.labels, self.grid, self.image, self.text, self.encoder.name)
 
     # ---- embeddings
 

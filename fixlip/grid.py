@@ -13,7 +13,6 @@ from .explanation import Explanation
 from .game import Game
 from .images import ImageSource
 from .masks import FloatArray, check_count, check_p
-from .players import Players
 from .progress import progress_bar
 from .samples import MIXTURE, Samples, Side, check_ps, sample_image, sample_text
 
@@ -126,13 +125,8 @@ def explain_all(
             warnings.warn(f"interrupted: going on with the first {len(sides)} of {len(images)} images.", stacklevel=2)
 
     def samples(game: Game, image: Side, text: Side) -> Samples:
-        return Samples(_without_values(game), image, text, game.scale, game.bias, ps, seed)
+        return Samples(game.unvalued_players, image, text, game.scale, game.bias, ps, seed)
 
     columns = [samples(game, sides[0], text) for game, text in zip(by_text, captions, strict=True)]
     rows = [samples(game, side, captions[0]).cross(columns[0]) for game, side in zip(by_image, sides, strict=False)]
     return ExplanationGrid(rows, columns, 0.5 if p is None else p, index)
-
-
-def _without_values(game: Game) -> Players:
-    """The players of a game; the values of nothing and of everything follow from the samples, without the model."""
-    return Players(game.n_image, game.n_text, game.labels, game.grid, game.image, game.text, game.encoder.name)

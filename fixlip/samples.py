@@ -284,10 +284,21 @@ class Samples:
             masks, weights, embeddings = masks[kept], weights[kept] / weights[kept].sum(), embeddings[kept]
         return replace(self, image=Side(masks, weights, embeddings), game=asked)
 
-    def cross(self, other: Samples) -> Samples:
+    def with_caption(self, game: BilinearGame, *, progress: bool = True) -> Samples:
+        """The same masked images with another caption, that of `game`; only captions are encoded."""
+        text = sample_text(game, self.p, self.seed, progress=progress)
+        players = getattr(game, "unvalued_players", None) or Players.of(game)
+        other = Samples(players, self.image, text, game.scale, game.bias, self.p, self.seed)
+        return self.cross(other, game)
+
+    def cross(self, other: Samples, game: BilinearGame | None = None) -> Samples:
         """The image of these samples with the caption of others, both of one model; the model is not called.
 
         Fits that either has made are taken over, since a fit serves every partner.
+
+        Args:
+            other: whose caption.
+            game: of this image and that caption, for whoever wants to `extend` the result.
         """
         if (self.players.model, self.scale, self.bias) != (other.players.model, other.scale, other.bias):
             raise ValueError(
@@ -304,7 +315,7 @@ class Samples:
             empty_value=ends[0],
             full_value=ends[1],
         )
-        crossed = replace(self, players=players, text=text, game=None)
+        crossed = replace(self, players=players, text=text, game=game)
         crossed._fits.update({key: fit for key, fit in self._fits.items() if key[0] == "image"})
         crossed._fits.update({key: fit for key, fit in other._fits.items() if key[0] == "text"})
         return crossed

@@ -5,23 +5,16 @@ import pytest
 
 import fixlip
 from fixlip.api import cost
-from fixlip.emoji.evaluate import corner
-from fixlip.emoji.tokenizer import SPLIT
 from fixlip.encoders import EMBEDDED
+from fixlip.metrics.pointing_game import pointing_game, tokens_of
 
 
 def right_corners(encoder, seed):
     """Whether each word's interactions with patches have their largest sum in its own corner of a 2x2 scene."""
     scene = fixlip.emoji.scene(seed, objects=4, layout="grid")
     explanation = fixlip.explain(encoder, scene.image, scene.caption, budget=128, seed=seed, progress=False)
-    cross = explanation.crossmodal()
-    tokens = iter(range(explanation.n_text))
-    right = []
-    for k, word in enumerate(scene.objects):
-        columns = [next(tokens) for _ in range(2 if word == SPLIT else 1)]
-        mass = [cross[corner(explanation.grid, q)][:, columns].sum() for q in range(4)]
-        right.append(int(np.argmax(mass)) == k)
-    return all(right)
+    score = pointing_game(explanation, tokens_of(scene.objects, explanation))
+    return (score.by_cell.argmax(axis=1) == np.arange(4)).all()
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..encoders import Encoder, load
+from ..metrics import quadrant
 from .scenes import Scene, caption, scene, vocabulary
 
 FIRST_SEED = 10**9
@@ -69,11 +70,13 @@ def evaluate(
 
     four = [scene(FIRST_SEED + singles + i, objects=4, layout="grid", sprites=sprites) for i in range(mosaics)]
     # The four corners of the grid are removed one at a time; the last mask removes nothing.
-    masks = np.stack([~corner(encoder.grid, k) for k in range(4)] + [np.ones(encoder.grid[0] * encoder.grid[1], bool)])
+    masks = np.stack(
+        [~quadrant(encoder.grid, k) for k in range(4)] + [np.ones(encoder.grid[0] * encoder.grid[1], bool)]
+    )
     embeddings = np.stack([_embed(encoder, shown, masks) for shown in four])
     truth = np.array([[words.index(word) for word in shown.objects] for shown in four])
     after = np.einsum("scd,swd->swc", embeddings[:, :4], bare[truth])
-    quadrant = float(np.mean(after.argmin(axis=2) == np.arange(4)))
+    shrinks = float(np.mean(after.argmin(axis=2) == np.arange(4)))
     best = np.argsort(-(embeddings[:, 4] @ bare.T), axis=1)[:, :4]
     top4 = float(np.mean([len(set(a) & set(b)) / 4 for a, b in zip(best, truth, strict=True)]))
 
@@ -82,20 +85,11 @@ def evaluate(
     right = np.arange(gallery)
     return Report(
         zero_shot=zero_shot,
-        quadrant=quadrant,
+        quadrant=shrinks,
         retrieval_text=float(np.mean(similarity.argmax(axis=1) == right)),
         retrieval_image=float(np.mean(similarity.argmax(axis=0) == right)),
         top4=top4,
     )
-
-
-def corner(grid: tuple[int, int], k: int) -> NDArray[np.bool_]:
-    """The patches of corner k (reading order) of a grid, a flat mask; a middle row or column belongs to none."""
-    mask = np.zeros(grid, bool)
-    rows, columns = grid[0] // 2, grid[1] // 2
-    top, left = (k // 2) * (grid[0] - rows), (k % 2) * (grid[1] - columns)
-    mask[top : top + rows, left : left + columns] = True
-    return mask.ravel()
 
 
 def embed_scenes(encoder: Encoder, scenes: list[Scene]) -> NDArray[np.float32]:

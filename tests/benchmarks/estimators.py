@@ -38,7 +38,9 @@ KERNEL = "kernel"
 
 
 def quality(explanation, masks, truth):
-    """R squared and Spearman correlation of the predictions."""
+    """R squared and Spearman correlation of the predictions; zero where the estimator refused."""
+    if explanation is None:
+        return 0.0, 0.0
     predicted = explanation.predict(masks)
     return 1 - np.mean((truth - predicted) ** 2) / truth.var(), spearmanr(truth, predicted).statistic
 
@@ -63,7 +65,10 @@ def explanations(game, p, seed, large):
 
     def timed(make):
         start = time.perf_counter()
-        made = make()
+        try:
+            made = make()
+        except ValueError:  # too few masks to determine the coefficients
+            made = None
         return made, time.perf_counter() - start
 
     for name, samples in ((KERNEL, own), ("kernel, mixture of p", mixed)):

@@ -1,0 +1,129 @@
+"""p-faithfulness: how well an explanation predicts the game on masks drawn at p."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..explanation import Explanation
+from ..masks import BoolArray, FloatArray, check_count, check_p
+from ..players import AnyGame
+
+
+@dataclass(frozen=True)
+class Faithfulness:
+    """Agreement of predictions with the game on the same masks.
+
+    Attributes:
+        spearman: rank correlation, the paper's "p-faithfulness correlation" (Baniecki et al., NeurIPS 2025, Figure 4).
+        pearson, kendall: other correlations. All three are NaN where predictions or values do not vary.
+        r2: share of the variance explained; negative if the mean would predict better.
+        weighted_r2: the same with every mask counted by the probability of its size over the number of such masks.
+        mse, mae: mean squared and mean absolute error, logits squared and logits.
+    """
+
+    spearman: float
+    pearson: float
+    kendall: float
+    r2: float
+    weighted_r2: float
+    mse: float
+    mae: float
+
+
+def faithfulness(
+    explanation: Explanation,
+    game: AnyGame,
+    p: float | str | None = None,
+    *,
+    n_masks: int = 1000,
+    seed: int = 0,
+) -> Faithfulness:
+    """Compare an explanation's predictions with the game on fresh masks.
+
+    Args:
+        explanation: of this game.
+        game: what it explains.
+        p: presence probability of the masks; "shapley" draws them as Shapley values weigh them; by default as the
+            explanation was fitted.
+        n_masks: how many.
+        seed: of the masks. Take another than the explanation was made with.
+
+    Raises:
+        ValueError: before the game is asked, if it has other players than the explanation.
+    """
+    check_same_players(explanation, game)
+    masks, density = draw_fresh(explanation, p, check_count(n_masks, "n_masks", 2), seed)
+    truth = np.asarray(game(masks), dtype=np.float64)
+    return agreement(truth, explanation.predict(masks), density)
+
+
+def draw_fresh(
+    explanation: Explanation, p: float | str | None, n_masks: int, seed: int
+) -> tuple[BoolArray, FloatArray]:
+    """Masks (m, n) and the density of each, (m,), at p or with Shapley weights."""
+    n, rng = explanation.n_players, np.random.default_rng(seed)
+    if p is None:
+        p = explanation.p if explanation.index == "banzhaf" else "shapley"
+    sizes = np.arange(n + 1)
+    if isinstance(p, str):
+        if p != "shapley" or n < 2:
+            raise ValueError(f'p: got {p!r}, wanted a probability or "shapley" (with two players or more).')
+        chances = np.zeros(n + 1)
+        chances[1:-1] = 1.0 / (sizes[1:-1] * (n - sizes[1:-1]))
+        chances /= chances.sum()
+    else:
+        p = check_p(p)
+        logs = [math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1) for k in sizes]
+        chances = np.exp(np.array(logs) + sizes * np.log(p) + (n - sizes) * np.log1p(-p))
+        chances /= chances.sum()
+    drawn = rng.choice(n + 1, n_masks, p=chances)
+    ranks = np.argsort(rng.random((n_masks, n)), axis=1)
+    masks = ranks < drawn[:, None]
+    counts = np.array([float(math.comb(n, k)) for k in sizes])
+    return masks, (chances / counts)[drawn]
+
+
+def agreement(truth: FloatArray, predicted: FloatArray, weights: FloatArray | None = None) -> Faithfulness:
+    """All scores of predictions (m,) against values (m,); `weights` (m,) are those of the weighted R squared."""
+    from scipy import stats
+
+    truth, predicted = np.asarray(truth, np.float64), np.asarray(predicted, np.float64)
+    if truth.shape != predicted.shape or truth.ndim != 1 or len(truth) < 2:
+        raise ValueError(
+            f"predicted: got shape {predicted.shape} for values of shape {truth.shape}, wanted (m,) twice."
+        )
+    weights = np.ones_like(truth) if weights is None else np.asarray(weights, np.float64)
+    error = truth - predicted
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", stats.ConstantInputWarning)
+        spearman, pearson, kendall = (
+            float(measure(truth, predicted).statistic)
+            for measure in (stats.spearmanr, stats.pearsonr, stats.kendalltau)
+        )
+    return Faithfulness(
+        spearman,
+        pearson,
+        kendall,
+        r2=_r_squared(truth, error, np.ones_like(truth)),
+        weighted_r2=_r_squared(truth, error, weights),
+        mse=float(np.mean(error**2)),
+        mae=float(np.mean(np.abs(error))),
+    )
+
+
+def _r_squared(truth: FloatArray, error: FloatArray, weights: FloatArray) -> float:
+    spread = (weights * (truth - np.average(truth, weights=weights)) ** 2).sum()
+    return float(1 - (weights * error**2).sum() / spread) if spread > 0 else float("nan")
+
+
+def check_same_players(explanation: Explanation, game: AnyGame) -> None:
+    """Raise ValueError unless a game has as many players on either side as an explanation."""
+    if (explanation.n_image, explanation.n_text) != (game.n_image, game.n_text):
+        raise ValueError(
+            f"game: got {game.n_image} + {game.n_text} players, wanted the {explanation.n_image} + "
+            f"{explanation.n_text} of the explanation."
+        )

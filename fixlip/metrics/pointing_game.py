@@ -1,0 +1,188 @@
+"""The pointing game: do a word's interactions point at its object in a mosaic of four?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from ..explanation import Explanation
+from ..images import ImageSource, read_image
+from ..masks import BoolArray, FloatArray
+
+CELLS = 4  # a 2x2 mosaic, in reading order
+TILE = 224  # pixels; the published mosaics are 448 x 448
+
+# The ten games of the paper, each a mosaic of four ImageNet classes (Baniecki et al., NeurIPS 2025, pointing game).
+IMAGENET_CLASSES = {
+    "goldfish": 1,
+    "cat": 282,
+    "husky": 248,
+    "banana": 954,
+    "pizza": 963,
+    "plane": 404,
+    "tractor": 866,
+    "ball": 805,
+    "church": 497,
+    "ipod": 605,
+}
+PUBLISHED_GAMES = (
+    ("goldfish", "husky", "pizza", "tractor"),
+    ("cat", "goldfish", "plane", "pizza"),
+    ("banana", "cat", "tractor", "ball"),
+    ("husky", "banana", "plane", "church"),
+    ("pizza", "ipod", "goldfish", "banana"),
+    ("ipod", "cat", "husky", "plane"),
+    ("tractor", "ball", "banana", "ipod"),
+    ("plane", "church", "ball", "goldfish"),
+    ("church", "pizza", "ipod", "cat"),
+    ("ball", "husky", "banana", "tractor"),
+)
+
+
+@dataclass(frozen=True, eq=False)
+class PointingGame:
+    """A mosaic with a caption that names some of what it shows.
+
+    Attributes:
+        image: 2x2 tiles.
+        labels: what the four tiles show, in reading order.
+        objects: how many of them, from the first, the caption names.
+    """
+
+    image: Image.Image
+    labels: tuple[str, ...]
+    objects: int
+
+    def __post_init__(self) -> None:
+        if len(self.labels) != CELLS:
+            raise ValueError(f"labels: got {len(self.labels)}, wanted one for each of the {CELLS} cells.")
+        if isinstance(self.objects, bool) or self.objects not in range(1, CELLS + 1):
+            raise ValueError(f"objects: got {self.objects!r}, wanted 1 to {CELLS}, since there are {CELLS} cells.")
+
+    @property
+    def caption(self) -> str:
+        """The labels that are asked about, with blanks between them."""
+        return " ".join(self.labels[: self.objects])
+
+    def score(self, explanation: Explanation) -> PointingScore:
+        """How well an explanation of this image and caption points.
+
+        Raises:
+            ValueError: if a label has no tokens of its own in the explanation's caption.
+        """
+        return pointing_game(explanation, tokens_of(self.labels[: self.objects], explanation))
+
+
+@dataclass(frozen=True, eq=False)
+class PointingScore:
+    """Scores of one pointing game.
+
+    Attributes:
+        pgr: pointing game recognition, correct / (correct + wrong), 0 to 1; NaN if there is nothing at all.
+        correct: sum of positive values in the right cell and of negative ones in wrong cells, logits.
+        wrong: sum of the others.
+        sign_ratio: mean over tokens of the share of values with the right sign.
+        by_cell: (objects, 4) logits: net sum of each label's values in each cell.
+    """
+
+    pgr: float
+    correct: float
+    wrong: float
+    sign_ratio: float
+    by_cell: FloatArray
+
+
+def mosaic(tiles: Sequence[ImageSource], tile: int = TILE) -> Image.Image:
+    """Four pictures as a 2x2 mosaic in reading order, each resized to `tile` x `tile` pixels."""
+    if len(tiles) != CELLS:
+        raise ValueError(f"tiles: got {len(tiles)}, wanted {CELLS}.")
+    canvas = Image.new("RGB", (2 * tile, 2 * tile))
+    for k, source in enumerate(tiles):
+        canvas.paste(read_image(source).resize((tile, tile), Image.Resampling.BICUBIC), (k % 2 * tile, k // 2 * tile))
+    return canvas
+
+
+def quadrant(grid: tuple[int, int], k: int) -> BoolArray:
+    """The patches of cell k (reading order) of a grid, a flat mask; a middle row or column belongs to none.
+
+    So 7x7 patches have four corners of 3x3, as published, and even grids exact quarters.
+    """
+    mask = np.zeros(grid, bool)
+    rows, columns = grid[0] // 2, grid[1] // 2
+    top, left = (k // 2) * (grid[0] - rows), (k % 2) * (grid[1] - columns)
+    mask[top : top + rows, left : left + columns] = True
+    return mask.ravel()
+
+
+def tokens_of(labels: Sequence[str], explanation: Explanation) -> list[list[int]]:
+    """Which text players spell each label, in order; a label of several tokens gets all of them.
+
+    Raises:
+        ValueError: if the caption does not contain a label where it should.
+    """
+    names = explanation.labels[explanation.n_image :]
+    at = 0
+    found: list[list[int]] = []
+    for label in labels:
+        wanted, spelt = _plain(label), ""
+        players: list[int] = []
+        while at < len(names) and not (players and spelt == wanted):
+            piece = _plain(names[at])
+            if wanted.startswith(spelt + piece):
+                spelt, players = spelt + piece, [*players, explanation.n_image + at]
+            else:
+                spelt, players = "", []
+            at += 1
+        if spelt != wanted:
+            raise ValueError(f"labels: {label!r} has no token in the caption; its tokens are {', '.join(names)}.")
+        found.append(players)
+    return found
+
+
+def _plain(text: str) -> str:
+    return "".join(text.lower().split())
+
+
+def pointing_game(explanation: Explanation, tokens: Sequence[Sequence[int]]) -> PointingScore:
+    """Pointing game recognition of an explanation (Baniecki et al., NeurIPS 2025, Tables 1, 2 and 4).
+
+    For each token the values in its own cell should be positive, those in the other three cells negative. A
+    second-order explanation is judged by the token's interactions with patches. A first-order one has no such thing: it
+    is judged by the patches' values and the token's own, which is counted on both sides as published, so that a map
+    without negative values cannot do better than about one divided by the number of objects.
+
+    Args:
+        explanation: of a mosaic, its image players a grid.
+        tokens: text players of the first, second, ... object; object k lies in cell k.
+
+    Raises:
+        ValueError: if there is no grid, more objects than cells, or a player that is no token.
+    """
+    if explanation.grid is None:
+        raise ValueError("explanation: its image players form no grid, so there are no cells to point at.")
+    if not 1 <= len(tokens) <= CELLS:
+        raise ValueError(f"tokens: got {len(tokens)} objects, wanted 1 to {CELLS}, since there are {CELLS} cells.")
+    for player in (player for group in tokens for player in group):
+        if not explanation.n_image <= player < explanation.n_players:
+            raise ValueError(f"tokens: got player {player}, which is no token.")
+    cells = np.stack([quadrant(explanation.grid, k) for k in range(CELLS)])
+    crossed, patches = explanation.crossmodal(), explanation.attributions[: explanation.n_image]
+    correct = wrong = 0.0
+    signs, by_cell = [], np.zeros((len(tokens), CELLS))
+    for k, group in enumerate(tokens):
+        for player in group:
+            values = crossed[:, player - explanation.n_image] if explanation.order == 2 else patches
+            inside, outside = values[cells[k]], values[np.delete(cells, k, axis=0).any(axis=0)]
+            by_cell[k] += cells @ values
+            if explanation.order == 1:
+                own = explanation.attributions[player]
+                inside, outside = np.append(inside, own), np.append(outside, own)
+            correct += inside[inside > 0].sum() - outside[outside < 0].sum()
+            wrong += outside[outside > 0].sum() - inside[inside < 0].sum()
+            signs.append(((inside > 0).sum() + (outside < 0).sum()) / (len(inside) + len(outside)))
+    total = correct + wrong
+    pgr = float(correct / total) if total > 0 else float("nan")
+    return PointingScore(pgr, float(correct), float(wrong), float(np.mean(signs)), by_cell)

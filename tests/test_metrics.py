@@ -1,0 +1,234 @@
+"""The measures against the published code's numbers."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from PIL import Image
+from test_subsets import published
+from toys import ORACLES, TableGame, mosaic
+
+import fixlip
+from fixlip import Explanation
+from fixlip.metrics import (
+    Curves,
+    PointingGame,
+    agreement,
+    area_between_curves,
+    faithfulness,
+    insertion_deletion,
+    pointing_game,
+    quadrant,
+)
+from fixlip.metrics import mosaic as make_mosaic
+from fixlip.metrics.pointing_game import PUBLISHED_GAMES, tokens_of
+from fixlip.players import Players
+
+
+@pytest.fixture(scope="module")
+def game():
+    """The game of the second fixed input: 49 + 6 players."""
+    from transformers import CLIPModel
+
+    inputs = np.load(ORACLES / "inputs.npz")
+    model = CLIPModel.from_pretrained(ORACLES / "tiny_clip").eval()
+    return fixlip.Game.from_inputs(model, inputs["pixel_values"][1], inputs["input_ids"][1][: inputs["lengths"][1]])
+
+
+# ---- faithfulness
+
+
+@pytest.mark.parametrize("name", ["banzhaf0.3", "banzhaf0.5", "banzhaf0.7", "shapley0.5"])
+def test_scores_equal_the_published_ones(oracle, name):
+    table = oracle("faithfulness")
+    names = table["metrics"].tolist()
+    fields = {"r2": "r2", "mse": "mse", "mae": "mae", "correlation": "pearson"}
+    fields |= {"spearman_correlation": "spearman", "kendall_tau": "kendall"}
+    for predicted, expected in zip(table[f"{name}_pred"], table[f"{name}_scores"], strict=True):
+        found = agreement(table[f"{name}_gt"], predicted)
+        for theirs, ours in fields.items():
+            assert getattr(found, ours) == pytest.approx(expected[names.index(theirs)], rel=1e-5, abs=1e-5)
+
+
+@pytest.mark.parametrize("name", ["banzhaf0.3", "banzhaf0.7"])
+def test_the_game_gives_the_published_values(oracle, game, name):
+    table = oracle("faithfulness")
+    masks = np.unpackbits(table[f"{name}_masks"], axis=1)[:, :55].astype(bool)
+    np.testing.assert_allclose(game(masks) - game.empty_value, table[f"{name}_gt"], rtol=1e-4, atol=1e-4)
+
+
+def test_faithfulness_asks_on_masks_drawn_as_the_explanation_was_fitted(rng):
+    values = rng.normal(size=2**6)
+    toy = TableGame(values, 4, 2)
+    from fixlip.estimators.exact import exact
+
+    for index, p in (("banzhaf", 0.3), ("banzhaf", 0.8), ("shapley", 0.5)):
+        best = exact(toy, p, index)
+        scores = faithfulness(best, toy, n_masks=4000)
+        worse = faithfulness(dataclasses.replace(best, attributions=best.attributions + 0.3), toy, n_masks=4000)
+        assert 0 < scores.r2 < 1 and scores.r2 > worse.r2 and scores.mse < worse.mse
+        assert scores.weighted_r2 <= 1
+    constant = dataclasses.replace(best, attributions=np.zeros(6), interactions=np.zeros((6, 6)))
+    assert np.isnan(faithfulness(constant, toy).spearman)
+
+
+def test_a_game_with_other_players_is_refused_before_it_is_asked():
+    def refuse(masks):
+        raise AssertionError("the game was asked")
+
+    other = TableGame(np.zeros(8), 2, 1)
+    other.__class__ = type("Refusing", (TableGame,), {"__call__": lambda self, masks: refuse(masks)})
+    for measure in (faithfulness, insertion_deletion):
+        with pytest.raises(ValueError, match=r"game: got 2 \+ 1 players, wanted the 49 \+ 4"):
+            measure(mosaic(), other)
+    with pytest.raises(ValueError, match="p: got 'owen'"):
+        faithfulness(mosaic(), type("G", (), {"n_image": 49, "n_text": 4})(), "owen")
+
+
+# ---- curves
+
+
+@pytest.mark.parametrize("name", ["p3", "p5", "p7", "shap"])
+@pytest.mark.parametrize("order", [1, 2])
+def test_curves_equal_the_published_ones(oracle, game, name, order):
+    table, estimator = oracle("fixlip_curves"), oracle("fixlip_estimator")
+    explanation = published(table, estimator, name)
+    if order == 1:
+        n = explanation.n_players
+        explanation = Explanation(0.0, table[f"{name}_attr"], np.zeros((n, n)), explanation.players, order=1)
+        curves = insertion_deletion(explanation, game)
+    else:
+        # The published search is greedy; ours goes on by swaps and never does worse.
+        from fixlip.subsets import subsets
+
+        explanation.__dict__["subsets"] = subsets(explanation, "greedy")
+        curves = insertion_deletion(explanation, game)
+    scale = np.ptp(table[f"{name}_o{order}_lif"])
+    np.testing.assert_allclose(curves.insert, table[f"{name}_o{order}_lif"], atol=2e-4 * scale)
+    np.testing.assert_allclose(curves.delete, table[f"{name}_o{order}_mif"], atol=2e-4 * scale)
+    exact = Curves(
+        curves.insert_masks,
+        curves.delete_masks,
+        table[f"{name}_o{order}_lif"].astype(float),
+        table[f"{name}_o{order}_mif"].astype(float),
+        order,
+    )
+    insert, delete = exact.on_grid()
+    np.testing.assert_allclose(insert, table[f"{name}_o{order}_grid_lif"], atol=1e-5)
+    np.testing.assert_allclose(delete, table[f"{name}_o{order}_grid_mif"], atol=1e-5)
+    aid, mean, raw = table[f"{name}_o{order}_scores"]
+    assert area_between_curves(exact) == pytest.approx(aid, abs=1e-5)
+    assert exact.mean_difference == pytest.approx(mean, abs=1e-5)
+    assert np.mean(exact.insert - exact.delete) == pytest.approx(raw, rel=1e-5)
+
+
+def test_ties_are_removed_together(oracle, game):
+    table = oracle("fixlip_curves_extra")
+    tied = table["tied_attr"].astype(float)
+    explanation = Explanation(0.0, tied, np.zeros((55, 55)), Players(49, 6, tuple(map(str, range(55)))), order=1)
+    curves = insertion_deletion(explanation, game)
+    for name, masks in (("mif", curves.delete_masks), ("lif", curves.insert_masks)):
+        np.testing.assert_array_equal(masks, np.unpackbits(table[f"tied_masks_{name}"], axis=1)[:, :55].astype(bool))
+    aid, mean, _ = table["tied_scores"]
+    assert area_between_curves(curves) == pytest.approx(aid, abs=1e-3)
+    assert curves.mean_difference == pytest.approx(mean, abs=1e-3)
+
+
+def test_a_pair_below_nothing_has_no_normalised_curve():
+    explanation = mosaic()
+    upside_down = type("Game", (), {"n_image": 49, "n_text": 4, "__call__": lambda self, masks: -masks.sum(axis=1)})()
+    curves = insertion_deletion(explanation, upside_down)
+    assert curves.insert[0] == -53 and curves.removed[[0, -1]].tolist() == [0, 1]
+    with pytest.raises(ValueError, match=r"the whole pair's value \(-53.00\) is not above that of nothing"):
+        area_between_curves(curves)
+
+
+# ---- pointing game
+
+
+@pytest.mark.parametrize("case", ["g7_t1", "g7_t2", "g7_t3", "g7_t4", "g8_t3", "g14_t2", "g14_t4", "g16_t4"])
+def test_recognition_equals_the_published_one(oracle, case):
+    table = oracle("fixlip_pgr")
+    side, count = int(case[1:].split("_")[0]), int(case[-1])
+    n_image, n = side * side, side * side + count
+    crossed = table[f"{case}_cross"]
+    pairs = np.zeros((n, n))
+    pairs[:n_image, n_image:] = crossed
+    players = Players(n_image, count, tuple(map(str, range(n))), (side, side))
+    second = Explanation(0.0, table[f"{case}_first"], pairs + pairs.T, players)
+    first = Explanation(0.0, table[f"{case}_firstorder"], np.zeros((n, n)), players, order=1)
+    tokens = [[n_image + k] for k in range(count)]
+    for explanation, key in ((second, "pgr2"), (first, "pgr1_of_firstorder")):
+        found = pointing_game(explanation, tokens)
+        expected = table[f"{case}_{key}"]
+        assert [found.pgr, found.correct, found.wrong, found.sign_ratio] == pytest.approx(expected.tolist(), abs=1e-5)
+
+
+def test_quadrants_are_the_published_ones(oracle):
+    for side in (7, 8, 14, 16):
+        expected = oracle("fixlip_pgr")[f"quadrants_{side}"]
+        found = np.stack([quadrant((side, side), k) for k in range(4)])
+        if expected.dtype == bool or expected.max() <= 1:
+            np.testing.assert_array_equal(found, expected.reshape(4, -1).astype(bool))
+        else:
+            np.testing.assert_array_equal(np.stack([np.flatnonzero(q) for q in found]), expected.reshape(4, -1))
+    wide = np.stack([quadrant((4, 6), k) for k in range(4)])
+    assert wide.sum(axis=0).tolist() == [1] * 24
+
+
+def test_a_map_without_negative_values_has_a_ceiling(rng):
+    """First order, four objects: about one in four whatever the map, as the measure is published."""
+    explanation = Explanation(
+        0.0,
+        np.append(rng.random(49), np.zeros(4)),
+        np.zeros((53, 53)),
+        Players(49, 4, tuple(map(str, range(53))), (7, 7)),
+        order=1,
+    )
+    assert pointing_game(explanation, [[49], [50], [51], [52]]).pgr == pytest.approx(0.25, abs=1e-9)
+
+
+def test_a_game_of_emoji_is_won_and_labels_of_two_tokens_are_handled():
+    encoder = fixlip.load("emoji-clip", device="cpu")
+    labels = ("butterfly", "banana", "tractor", "ball")
+    shown = fixlip.emoji.scene(3, words=list(labels), layout="grid")
+    for objects in (1, 2, 4):
+        pointed = PointingGame(shown.image, labels, objects)
+        explanation = fixlip.explain(encoder, pointed.image, pointed.caption, budget=128, progress=False)
+        score = pointed.score(explanation)
+        assert score.pgr > 0.7 and score.by_cell.argmax(axis=1).tolist() == list(range(objects))
+    tokens = tokens_of(labels, explanation)
+    assert [len(group) for group in tokens] == [2, 1, 1, 1]
+
+
+def test_mosaics_are_made_of_any_four_pictures():
+    tiles = [Image.new("RGB", (30 + k, 50), colour) for k, colour in enumerate(("red", "lime", "blue", "white"))]
+    made = make_mosaic(tiles, 16)
+    assert made.size == (32, 32)
+    assert [made.getpixel(at) for at in ((3, 3), (20, 3), (3, 20), (20, 20))] == [
+        (255, 0, 0),
+        (0, 255, 0),
+        (0, 0, 255),
+        (255, 255, 255),
+    ]
+    assert len(PUBLISHED_GAMES) == 10 and all(len(set(game)) == 4 for game in PUBLISHED_GAMES)
+
+
+def test_pointing_games_that_make_no_sense_are_refused():
+    image = Image.new("RGB", (8, 8))
+    with pytest.raises(ValueError, match="labels: got 3, wanted one for each of the 4 cells"):
+        PointingGame(image, ("a", "b", "c"), 2)
+    with pytest.raises(ValueError, match="objects: got 5, wanted 1 to 4"):
+        PointingGame(image, ("a", "b", "c", "d"), 5)
+    with pytest.raises(ValueError, match="tiles: got 1"):
+        make_mosaic([image])
+    explanation = mosaic()
+    with pytest.raises(ValueError, match="labels: 'zebra' has no token in the caption; its tokens are cat, banana"):
+        PointingGame(image, ("zebra", "b", "c", "d"), 1).score(explanation)
+    with pytest.raises(ValueError, match="got player 3, which is no token"):
+        pointing_game(explanation, [[3]])
+    with pytest.raises(ValueError, match="tokens: got 5 objects"):
+        pointing_game(explanation, [[49]] * 5)
+    shapeless = dataclasses.replace(explanation, players=dataclasses.replace(explanation.players, grid=None))
+    with pytest.raises(ValueError, match="form no grid"):
+        pointing_game(shapeless, [[49]])
