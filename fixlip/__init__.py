@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .grid import ExplanationGrid as ExplanationGrid
     from .grid import explain_all as explain_all
     from .samples import Samples as Samples
-    from .samples import sample as sample
+    from .sampling import sample as sample
 
 __version__ = "0.1.0"
 
@@ -34,7 +34,7 @@ _HOME = {
     "explain": "api",
     "explain_all": "grid",
     "load": "encoders",
-    "sample": "samples",
+    "sample": "sampling",
 }
 
 __all__ = [*_HOME, "emoji"]

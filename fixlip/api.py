@@ -18,7 +18,8 @@ from .explanation import Explanation
 from .game import Game
 from .images import ImageSource
 from .masks import MAX_ENUMERATED_PLAYERS, check_count, check_p
-from .samples import sample, text_budget
+from .samples import text_budget
+from .sampling import sample
 
 ESTIMATORS = ("kernel", "crossmodal", "agnostic", "exact")
 # Indices by estimator; those of the kernel are averages over p of one fit.

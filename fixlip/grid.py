@@ -14,7 +14,8 @@ from .game import Game
 from .images import ImageSource
 from .masks import FloatArray, check_count, check_p
 from .progress import progress_bar
-from .samples import MIXTURE, Samples, Side, check_ps, sample_image, sample_text
+from .samples import MIXTURE, Samples, Side
+from .sampling import check_ps, sample_image, sample_text
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -269,14 +268,16 @@ class Samples:
                 f"game: got {asked.n_image} + {asked.n_text} players, wanted the {self.players.n_image} + "
                 f"{self.players.n_text} of these samples."
             )
+        from .sampling import embed_images, seeds
+
         budget = self.budget + check_count(more, "more")
-        masks, weights = draw_sequence(self.players.n_image, budget, self.p, _seeds(self.seed)[0])
+        masks, weights = draw_sequence(self.players.n_image, budget, self.p, seeds(self.seed)[0])
         known = {row.tobytes(): k for k, row in enumerate(self.image.masks)}
         new = np.array([row.tobytes() not in known for row in masks])
         embeddings = np.empty((len(masks), self.image.embeddings.shape[1]), self.image.embeddings.dtype)
         embeddings[~new] = self.image.embeddings[[known[row.tobytes()] for row in masks[~new]]]
         if new.any():
-            added = _embed_images(asked, masks[new], weights[new], progress)
+            added = embed_images(asked, masks[new], weights[new], progress)
             # An interruption leaves some of the new ones out.
             got = {row.tobytes() for row in added.masks}
             kept = np.array([not fresh or row.tobytes() in got for fresh, row in zip(new, masks, strict=True)])
@@ -286,6 +287,8 @@ class Samples:
 
     def with_caption(self, game: BilinearGame, *, progress: bool = True) -> Samples:
         """The same masked images with another caption, that of `game`; only captions are encoded."""
+        from .sampling import sample_text
+
         text = sample_text(game, self.p, self.seed, progress=progress)
         players = getattr(game, "unvalued_players", None) or Players.of(game)
         other = Samples(players, self.image, text, game.scale, game.bias, self.p, self.seed)
@@ -351,81 +354,3 @@ def _ends(side: Side) -> list[FloatArray]:
         (at,) = np.flatnonzero((side.masks == row).all(axis=1))
         found.append(side.embeddings[at].astype(np.float64))
     return found
-
-
-def sample(
-    game: BilinearGame,
-    budget: int = 512,
-    p: float | tuple[float, ...] = MIXTURE,
-    seed: int = 0,
-    *,
-    progress: bool = True,
-) -> Samples:
-    """Ask the model about masked images and masked captions.
-
-    The design is the paper's cross-modal one (Baniecki et al., NeurIPS 2025, Definition 7): independent image masks and
-    text masks, used in all combinations. Where a caption has no more than 1,024 masks, all of them are used with
-    their exact weights, and nothing on the text side is left to chance.
-
-    Interrupting (Ctrl-C, a notebook's stop button) keeps the images that were encoded so far.
-
-    Args:
-        game: a `Game`, or anything with `n_image`, `n_text`, `scale`, `bias`, `embed_images` and `embed_texts`.
-        budget: number of masked images to encode. Captions come on top, 1,024 at most for up to 10 tokens.
-        p: probability with which a player is present. Several are drawn from in turn, and by default they are spread
-            from 0.3 to 0.7, so that one set of samples serves every p between; one p serves that p best.
-        seed: of the masks; the same seed gives the same masks, and the first of them whatever the budget.
-        progress: show a bar if it takes long.
-
-    Returns:
-        the samples.
-
-    Raises:
-        ValueError: if `budget` is no whole number above one, or `p` not strictly between 0 and 1.
-    """
-    budget, ps = check_count(budget, "budget", 2), check_ps(p)
-    players = Players.of(game)
-    text = sample_text(game, ps, seed, progress=progress)
-    image = sample_image(game, budget, ps, seed, progress=progress)
-    return Samples(players, image, text, game.scale, game.bias, ps, seed, game)
-
-
-def sample_image(game: BilinearGame, budget: int, ps: tuple[float, ...], seed: int, *, progress: bool = False) -> Side:
-    """The image's half of `sample`."""
-    masks, weights = draw_sequence(game.n_image, budget, ps, _seeds(seed)[0])
-    return _embed_images(game, masks, weights, progress)
-
-
-def sample_text(game: BilinearGame, ps: tuple[float, ...], seed: int, *, progress: bool = False) -> Side:
-    """The caption's half of `sample`."""
-    masks, weights = draw_sequence(game.n_text, text_budget(game.n_text), ps, _seeds(seed)[1])
-    return Side(masks, weights, game.embed_texts(masks, progress))
-
-
-def check_ps(p: float | tuple[float, ...]) -> tuple[float, ...]:
-    """Return one presence probability or several as a tuple; ValueError unless all lie between 0 and 1."""
-    several = tuple(p) if isinstance(p, tuple | list | np.ndarray) else (p,)
-    if not several:
-        raise ValueError("p: got none, wanted at least one probability.")
-    return tuple(check_p(one) for one in several)
-
-
-def _seeds(seed: int) -> list[np.random.SeedSequence]:
-    """One for images, one for captions."""
-    return np.random.SeedSequence(seed).spawn(2)
-
-
-def _embed_images(game: BilinearGame, masks: BoolArray, weights: FloatArray, progress: bool) -> Side:
-    try:
-        return Side(masks, weights, game.embed_images(masks, progress))
-    except KeyboardInterrupt:
-        known = game.known_images(masks) if hasattr(game, "known_images") else np.zeros(len(masks), bool)
-        if known.sum() < 2:
-            raise
-        warnings.warn(
-            f"interrupted: going on with the {known.sum():,} of {len(masks):,} masked images encoded so far.",
-            stacklevel=4,
-        )
-        masks, weights = masks[known], weights[known]
-        weights = weights / weights.sum() if weights.any() else np.full(len(masks), 1 / len(masks))
-        return Side(masks, weights, game.embed_images(masks))

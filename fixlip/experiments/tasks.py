@@ -15,7 +15,8 @@ from ..encoders import Encoder, load
 from ..explanation import Explanation
 from ..game import Game
 from ..metrics import area_between_curves, faithfulness, insertion_deletion
-from ..samples import MIXTURE, Samples, sample
+from ..samples import MIXTURE, Samples
+from ..sampling import sample
 
 Row = dict[str, Any]
 # Methods: index and order. All are scored on one and the same game; the published comparison scores its baselines on
