@@ -70,6 +70,17 @@ class Game:
         game._set_up(encoder, pixels, caption, None)
         return game
 
+    def with_text(self, text: str) -> Game:
+        """The game of the same image with another caption; the masked images that are known stay known.
+
+        Raises:
+            ValueError: if the caption is empty or too long.
+        """
+        game = Game.__new__(Game)
+        game._set_up(self.encoder, self._pixels, self.encoder.prepare_text(text), self.image)
+        game._image_memory = self._image_memory
+        return game
+
     def _set_up(self, encoder: Encoder, pixels: Any, caption: Any, view: NDArray[np.uint8] | None) -> None:
         self.encoder = encoder
         self.grid = encoder.grid

@@ -1,0 +1,87 @@
+"""Two explanations side by side, on one colour scale, and their difference."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import ipywidgets
+import numpy as np
+import traitlets
+
+from fixlip import Explanation
+from fixlip.comparison import compare
+from fixlip.pictures import Picture
+
+from .panel import Panel, guarded, labelled
+from .views import PairView
+
+
+class CompareState(traitlets.HasTraits):
+    """Two explanations and what is selected in both.
+
+    Traits: `selected` (a player of the first, or -1), `shared` (one colour scale for all).
+    """
+
+    selected = traitlets.Int(-1)
+    shared = traitlets.Bool(True)
+
+    def __init__(self, first: Explanation, second: Explanation) -> None:
+        self.first, self.second = first, second
+        alike = (first.n_image, first.n_text) == (second.n_image, second.n_text)
+        self.difference = first - second if alike else None
+        super().__init__()
+
+    def values(self, explanation: Explanation) -> Any:
+        """What is shown of one: attributions, or interactions with the player selected, (n,) logits."""
+        if 0 <= self.selected < explanation.n_players:
+            return explanation.condition(self.selected)
+        return explanation.attributions
+
+    @property
+    def scale(self) -> float:
+        """Logits of full colour in all pictures, or 0 if each has its own."""
+        if not self.shared:
+            return 0.0
+        return float(max(np.abs(self.values(one)).max() for one in (self.first, self.second)))
+
+
+class Compare(Panel):
+    """The same pair under two models, methods, p's or captions.
+
+    Args:
+        first: an explanation.
+        second: another; where it has as many players, the difference is shown too.
+        names: what to call them.
+    """
+
+    def __init__(self, first: Explanation, second: Explanation, names: tuple[str, str] = ("first", "second")) -> None:
+        self.state, self.names = CompareState(first, second), names
+        shown = [(names[0], first), (names[1], second)]
+        if self.state.difference is not None:
+            shown.append((f"{names[0]} minus {names[1]}", self.state.difference))
+        self.views = []
+        for _, explanation in shown:
+            view = PairView.of_players(explanation.players)
+            view.show(explanation)
+            self.views.append(view)
+        self.shared = labelled(ipywidgets.Checkbox(True), "one colour scale")
+        columns = [
+            ipywidgets.VBox([ipywidgets.HTML(f"<b>{name}</b>"), view], layout={"width": "300px"})
+            for (name, _), view in zip(shown, self.views, strict=True)
+        ]
+        super().__init__([self.shared, ipywidgets.HBox(columns, layout={"flex_flow": "row wrap"})])
+        traitlets.link((self.state, "shared"), (self.shared, "value"))
+        for view in self.views:
+            traitlets.link((self.state, "selected"), (view, "selected"))
+        self.state.observe(self._rescale, ["selected", "shared"])
+        self._rescale(None)
+
+    @guarded
+    def _rescale(self, _: Any) -> None:
+        for view in self.views:
+            view.scale = self.state.scale
+
+    def picture(self) -> Picture:
+        """The two, and their difference, in a row."""
+        condition = self.state.selected if self.state.selected >= 0 else None
+        return compare(self.state.first, self.state.second, names=self.names, condition=condition, width=300)

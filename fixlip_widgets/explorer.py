@@ -1,0 +1,150 @@
+"""Look at an explanation from all sides: p, budget, index, order; one player at a time; another caption."""
+
+from __future__ import annotations
+
+import html
+from typing import Any
+
+import ipywidgets
+import traitlets
+
+from fixlip import Explanation, Samples
+from fixlip.estimators.indices import INDICES
+from fixlip.pictures import Picture
+
+from .panel import Panel, guarded, labelled
+from .views import PairView
+
+INDEX_NAMES = {
+    "banzhaf": "weighted Banzhaf at p",
+    "shapley": "faithful Shapley interactions",
+    "sii": "Shapley interactions",
+}
+
+
+class ExplorerState(traitlets.HasTraits):
+    """What is shown: samples, and how they are explained. No trait but `samples` ever calls the model.
+
+    Traits: `samples` (None where only an explanation is at hand), `p`, `budget` (masked images used), `index`, `order`,
+    `explanation` (the result), `error` (a sentence, or nothing).
+    """
+
+    samples = traitlets.Instance(Samples, allow_none=True)
+    p = traitlets.Float(0.5, min=0.01, max=0.99)
+    budget = traitlets.Int(2, min=2)
+    index = traitlets.Enum(list(INDICES), "banzhaf")
+    order = traitlets.Enum([1, 2], 2)
+    explanation = traitlets.Instance(Explanation)
+    error = traitlets.Unicode()
+
+    def __init__(self, source: Samples | Explanation) -> None:
+        if isinstance(source, Samples):
+            super().__init__(samples=source, budget=source.budget, explanation=source.explain())
+        elif isinstance(source, Explanation):
+            super().__init__(samples=None, explanation=source, p=source.p, index=source.index, order=source.order)
+        else:
+            raise ValueError(f"source: got {type(source).__name__}, wanted Samples or an Explanation.")
+
+    @traitlets.observe("samples", "p", "budget", "index", "order")
+    def _explain(self, _: Any) -> None:
+        if self.samples is None:
+            return
+        try:
+            budget = min(self.budget, self.samples.budget)
+            self.explanation = self.samples.explain(self.p, self.index, order=self.order, budget=budget)
+            self.error = ""
+        except ValueError as error:
+            self.error = str(error)
+
+    def table(self, k: int = 8) -> list[tuple[str, float, float | None]]:
+        """The strongest terms: names, value and standard error in logits."""
+        kind = "crossmodal" if self.explanation.order == 2 else "players"
+        return [(" – ".join(t.labels), t.value, t.stderr) for t in self.explanation.top(k, kind=kind)]
+
+
+class Explorer(Panel):
+    """Sliders over p and budget, a choice of index and order, a heat map of patches and words, a table with error bars.
+
+    Hover over a patch or a word to condition on it, click to keep it.
+
+    Args:
+        source: `Samples` for everything; an `Explanation` for what it holds.
+    """
+
+    def __init__(self, source: Samples | Explanation) -> None:
+        self.state = ExplorerState(source)
+        explanation = self.state.explanation
+        self.view = PairView.of_players(explanation.players)
+        fixed = self.state.samples is None
+        most = 512 if fixed else self.state.samples.budget
+        self.p = labelled(ipywidgets.FloatSlider(explanation.p, min=0.05, max=0.95, step=0.01, disabled=fixed), "p")
+        self.budget = labelled(ipywidgets.IntSlider(most, min=min(16, most), max=most, disabled=fixed), "masked images")
+        names = [(name, index) for index, name in INDEX_NAMES.items()]
+        self.index = labelled(ipywidgets.Dropdown(options=names, value=explanation.index, disabled=fixed), "index")
+        orders = [("interactions", 2), ("values only", 1)]
+        self.order = labelled(ipywidgets.Dropdown(options=orders, value=explanation.order, disabled=fixed), "order")
+        scalings = [("patches and words together", "joint"), ("each on its own", "separate")]
+        self.scaling = labelled(ipywidgets.Dropdown(options=scalings), "colour scale")
+        can_ask = not fixed and hasattr(self.state.samples.game, "with_text")
+        self.caption = labelled(
+            ipywidgets.Text(explanation.text, continuous_update=False, disabled=not can_ask), "caption"
+        )
+        self.table = ipywidgets.HTML()
+        super().__init__(
+            [
+                ipywidgets.HBox([self.p, self.budget], layout={"flex_flow": "row wrap"}),
+                ipywidgets.HBox([self.index, self.order, self.scaling], layout={"flex_flow": "row wrap"}),
+                self.caption,
+                self.view,
+                self.table,
+            ]
+        )
+        for name in ("p", "budget", "index", "order"):
+            if not fixed:
+                traitlets.link((self.state, name), (getattr(self, name), "value"))
+        traitlets.link((self.scaling, "value"), (self.view, "scaling"))
+        self.state.observe(self._show, ["explanation", "error"])
+        self.caption.observe(self._ask, "value")
+        self._show(None)
+
+    @guarded
+    def _show(self, _: Any) -> None:
+        explanation = self.state.explanation
+        self.view.show(explanation)
+        self.p.disabled = self.state.samples is None or self.state.index != "banzhaf"
+        rows = "".join(
+            f"<tr><td>{html.escape(name)}</td><td style='text-align:right'>{value:+.2f}</td><td>"
+            + ("" if error is None else f"± {error:.2f}")
+            + "</td></tr>"
+            for name, value, error in self.state.table()
+        )
+        faithful = explanation.expected_faithfulness
+        told = "not known here" if faithful is None else f"{faithful:.2f}"
+        self.table.value = (
+            f"similarity <b>{explanation.full_value:.2f}</b>, of which {explanation.empty_value:.2f} remain with "
+            f"everything removed; expected faithfulness (R²) <b>{told}</b>"
+            f"<table><tr><th>strongest</th><th>logits</th><th>standard error</th></tr>{rows}</table>"
+        )
+        if self.state.error:
+            self.say(self.state.error, "error")
+
+    @guarded
+    def _ask(self, change: Any) -> None:
+        text = change["new"]
+        if text == self.state.explanation.text:
+            return
+        self.say("encoding the caption …")
+        self.in_background(lambda: self._recaption(text))
+
+    def _recaption(self, text: str) -> None:
+        """Only the masked captions are encoded; the masked images are at hand."""
+        samples = self.state.samples
+        again = samples.with_caption(samples.game.with_text(text), progress=False)
+        with self.lock:
+            self.state.samples = again
+            self.say()
+
+    def picture(self) -> Picture:
+        """The static picture of the explanation shown, conditioned on the player selected."""
+        condition = self.view.selected if self.view.selected >= 0 else None
+        return self.state.explanation.draw(condition=condition, scaling=self.view.scaling, width=560)

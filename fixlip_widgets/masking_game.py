@@ -1,0 +1,146 @@
+"""Play the game by hand: take patches and words away, and see the similarity fall."""
+
+from __future__ import annotations
+
+import html
+from typing import Any
+
+import ipywidgets
+import numpy as np
+import traitlets
+from PIL import Image
+
+from fixlip import Game
+from fixlip.masks import check_p
+from fixlip.pictures import Picture
+
+from .panel import Panel, guarded, labelled
+from .views import PairView
+
+
+class MaskingState(traitlets.HasTraits):
+    """A coalition of a game, its value, and what single players add to it.
+
+    Traits: `present` (one boolean a player), `value` (logits), `last` and `before` (the players that were changed last,
+    or -1).
+    """
+
+    present = traitlets.List()
+    value = traitlets.Float()
+    last = traitlets.Int(-1)
+    before = traitlets.Int(-1)
+
+    def __init__(self, game: Game) -> None:
+        self.game = game
+        self._ends = game.empty_value, game.full_value
+        super().__init__(present=[True] * game.n_players, value=self._ends[1])
+
+    @traitlets.validate("present")
+    def _check(self, proposal: Any) -> list[bool]:
+        if len(proposal["value"]) != self.game.n_players:
+            raise traitlets.TraitError(f"present: wanted {self.game.n_players} entries, one a player.")
+        return [bool(one) for one in proposal["value"]]
+
+    @traitlets.observe("present")
+    def _ask(self, change: Any) -> None:
+        old, new = change["old"], change["new"]
+        changed = [k for k in range(len(new)) if not old or old[k] != new[k]]
+        if len(changed) == 1 and changed[0] != self.last:
+            self.before, self.last = self.last, changed[0]
+        self.value = self._values([np.array(new)])[0]
+
+    @property
+    def share(self) -> float:
+        """How far the value lies from that of nothing (0) towards that of everything (1)."""
+        empty, full = self._ends
+        return (self.value - empty) / (full - empty) if full != empty else float("nan")
+
+    def effect(self, player: int) -> float:
+        """What one player adds to the others that are present (its marginal contribution), logits."""
+        base = np.array(self.present)
+        without, with_it = self._values([_set(base, {player: False}), _set(base, {player: True})])
+        return with_it - without
+
+    def interaction(self, first: int, second: int) -> float:
+        """How much more two players add together than one by one, to the others that are present, logits."""
+        base = np.array(self.present)
+        masks = [_set(base, {first: a, second: b}) for a in (False, True) for b in (False, True)]
+        neither, only_second, only_first, both = self._values(masks)
+        return both - only_first - only_second + neither
+
+    def random(self, p: float, seed: int | None = None) -> None:
+        """A coalition in which every player is present with probability p."""
+        p = check_p(p)
+        self.present = (np.random.default_rng(seed).random(self.game.n_players) < p).tolist()
+
+    def _values(self, masks: list[Any]) -> list[float]:
+        return [float(value) for value in self.game(np.stack(masks))]
+
+
+def _set(mask: Any, changes: dict[int, bool]) -> Any:
+    changed = mask.copy()
+    for player, present in changes.items():
+        changed[player] = present
+    return changed
+
+
+class MaskingGame(Panel):
+    """Click patches and words on and off.
+
+    Args:
+        game: the game to play.
+    """
+
+    def __init__(self, game: Game) -> None:
+        self.state = MaskingState(game)
+        self.view = PairView.of_players(game.players, mode="mask")
+        self.readout = ipywidgets.HTML()
+        self.p = labelled(ipywidgets.FloatSlider(0.5, min=0.05, max=0.95, step=0.05), "p")
+        self.buttons = {
+            name: ipywidgets.Button(description=name) for name in ("everything", "nothing", "random mask at p")
+        }
+        super().__init__([ipywidgets.HBox([*self.buttons.values(), self.p]), self.view, self.readout])
+        traitlets.link((self.state, "present"), (self.view, "present"))
+        self.state.observe(self._tell, ["value", "last"])
+        count = game.n_players
+        self.buttons["everything"].on_click(lambda _: self._set([True] * count))
+        self.buttons["nothing"].on_click(lambda _: self._set([False] * count))
+        self.buttons["random mask at p"].on_click(lambda _: self._draw())
+        self._tell(None)
+
+    @guarded
+    def _set(self, present: list[bool]) -> None:
+        self.state.present = present
+
+    @guarded
+    def _draw(self) -> None:
+        self.state.random(self.p.value)
+
+    @guarded
+    def _tell(self, _: Any) -> None:
+        state, labels = self.state, self.state.game.labels
+        lines = [f"similarity <b>{state.value:.2f}</b> ({state.share:.0%} of the way from nothing to everything)"]
+        if state.last >= 0:
+            name = html.escape(labels[state.last])
+            lines.append(f"“{name}” adds <b>{state.effect(state.last):+.2f}</b> to what else is there")
+        if state.before >= 0:
+            other = html.escape(labels[state.before])
+            both = state.interaction(state.last, state.before)
+            lines.append(f"together with “{other}” it adds <b>{both:+.2f}</b> more than one by one")
+        self.readout.value = "<br>".join(lines)
+
+    def picture(self) -> Picture:
+        """The masked image; the words say what is present and how similar it is."""
+        game, present = self.state.game, np.array(self.state.present)
+        words = " ".join(
+            label if kept else "·"
+            for label, kept in zip(game.labels[game.n_image :], present[game.n_image :], strict=True)
+        )
+        image = np.array(Image.fromarray(game.image).resize((336, 336)))
+        rows, columns = game.grid
+        kept = np.kron(present[: game.n_image].reshape(rows, columns), np.ones((336 // rows + 1, 336 // columns + 1)))
+        image[~kept[:336, :336].astype(bool)] = 128
+        said = (
+            f"{words}: similarity {self.state.value:.1f}, {self.state.share:.0%} of the way from nothing to everything"
+        )
+        return Picture(Image.fromarray(image).convert("RGBA"), said)

@@ -1,0 +1,114 @@
+"""A real browser: JupyterLab, a notebook, every widget moved by hand. Wants Chromium; skips and says so without it."""
+
+import os
+from pathlib import Path
+
+import pytest
+from lab import CHROMIUM, drag, running_notebook
+
+SHOTS = Path(os.environ.get("FIXLIP_SCREENSHOTS", "screenshots"))
+
+CELLS = [
+    "import fixlip, fixlip_widgets as widgets\n"
+    "encoder = fixlip.load('emoji-clip', device='cpu')\n"
+    "scene = fixlip.emoji.scene(7)\n"
+    "game = fixlip.Game(encoder, scene.image, scene.caption)\n"
+    "samples = fixlip.sample(game, 128, progress=False)",
+    "explorer = widgets.Explorer(samples); explorer.add_class('the-explorer')\nexplorer",
+    "played = widgets.MaskingGame(game); played.add_class('the-game')\nplayed",
+    "curves = widgets.InsertionDeletion(samples); curves.add_class('the-curves')\ncurves",
+    "builder = widgets.PointingGameBuilder(encoder); builder.add_class('the-builder')\nbuilder",
+]
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    """A page of JupyterLab with all cells run; nothing outside this machine may be asked for."""
+    if CHROMIUM is None:
+        if os.environ.get("CI"):
+            pytest.fail("Chromium is not installed, and in CI the browser test must not skip.")
+        pytest.skip("Chromium is not installed: `apt-get install chromium`, or name it in CHROMIUM.")
+    with running_notebook(tmp_path_factory.mktemp("home"), CELLS, ".the-builder .widget-button") as (opened, asked):
+        opened.asked = asked
+        yield opened
+
+
+@pytest.fixture(autouse=True)
+def leave_a_screenshot(request, page):
+    """On failure a picture of the page stays behind."""
+    failed_before = request.session.testsfailed
+    yield
+    if request.session.testsfailed > failed_before:
+        SHOTS.mkdir(exist_ok=True)
+        page.screenshot(path=SHOTS / f"{request.node.name}.png", full_page=True)
+
+
+def shown(page, place):
+    return page.locator(f".{place} .fixlip").first.get_attribute("data-shown")
+
+
+def changed(page, place, before):
+    page.wait_for_function(
+        "([place, before]) => document.querySelector(`.${place} .fixlip`).dataset.shown !== before", arg=[place, before]
+    )
+
+
+def test_dragging_p_changes_the_picture(page):
+    before = shown(page, "the-explorer")
+    drag(page, page.locator(".the-explorer .widget-slider").first, 0.8)
+    changed(page, "the-explorer", before)
+
+
+def test_a_click_on_a_word_conditions_on_it(page):
+    before = shown(page, "the-explorer")
+    word = page.locator(".the-explorer .chip", has_text="cactus")
+    word.click()
+    page.mouse.move(0, 0)
+    changed(page, "the-explorer", before)
+    assert "chosen-chip" in word.get_attribute("class")
+    assert page.locator(".the-explorer .number").count() > 0
+    word.click()
+
+
+def test_hovering_a_patch_conditions_without_the_kernel(page):
+    patch = page.locator(".the-explorer .patch").nth(17)
+    patch.hover()
+    page.wait_for_function("document.querySelector('.the-explorer .fixlip').dataset.condition === '17'")
+    page.mouse.move(0, 0)
+    page.wait_for_function("document.querySelector('.the-explorer .fixlip').dataset.condition === '-1'")
+
+
+def test_a_click_on_a_patch_takes_it_away_and_the_value_follows(page):
+    said = page.locator(".the-game .widget-html").first
+    before = said.inner_text()
+    page.locator(".the-game .patch").nth(17).click()
+    page.wait_for_function(
+        "([before]) => document.querySelector('.the-game .widget-html').innerText !== before", arg=[before]
+    )
+    assert "adds" in said.inner_text()
+    assert page.locator(".the-game .patch").nth(17).get_attribute("aria-pressed") == "false"
+
+
+def test_players_can_be_reached_by_keyboard(page):
+    page.locator(".the-game .patch").first.focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    page.wait_for_function("document.querySelectorAll('.the-game .patch')[1].getAttribute('aria-pressed') === 'false'")
+
+
+def test_scrubbing_moves_the_marker_and_masks_the_pair(page):
+    drag(page, page.locator(".the-curves .widget-slider").nth(1), 0.5)
+    page.wait_for_function("+document.querySelector('.the-curves [data-marker]').dataset.marker > 10")
+    page.wait_for_function("document.querySelectorAll('.the-curves .patch[aria-pressed=false]').length > 5")
+
+
+def test_a_pointing_game_is_built_and_run(page):
+    page.locator(".the-builder select").first.select_option("owl")
+    page.locator(".the-builder .widget-button").first.click()
+    page.wait_for_selector(".the-builder .chip", timeout=60_000)
+    assert page.locator(".the-builder .chip").first.inner_text().startswith("owl")
+    assert "pointing game recognition" in page.locator(".the-builder").inner_text()
+
+
+def test_nothing_outside_this_machine_was_asked_for(page):
+    assert page.asked == []

@@ -1,0 +1,252 @@
+"""Widgets without a browser: every control through its trait, and what would be drawn."""
+
+import numpy as np
+import pytest
+import traitlets
+from toys import mosaic
+
+import fixlip
+import fixlip_widgets as widgets
+from fixlip_widgets.masking_game import MaskingState
+
+
+@pytest.fixture(scope="module")
+def encoder():
+    return fixlip.load("emoji-clip", device="cpu")
+
+
+@pytest.fixture(scope="module")
+def scene():
+    return fixlip.emoji.scene(7)
+
+
+@pytest.fixture
+def game(encoder, scene):
+    return fixlip.Game(encoder, scene.image, scene.caption)
+
+
+@pytest.fixture
+def samples(game):
+    return fixlip.sample(game, 64, progress=False)
+
+
+@pytest.fixture
+def asked(encoder, monkeypatch):
+    """Counts what goes through the model."""
+    seen = {"embed_images": 0, "embed_texts": 0}
+    for name in seen:
+        whole = getattr(encoder, name)
+
+        def counted(prepared, masks, name=name, whole=whole):
+            seen[name] += len(masks)
+            return whole(prepared, masks)
+
+        monkeypatch.setattr(encoder, name, counted)
+    return seen
+
+
+def floats(view, name="values"):
+    return np.frombuffer(getattr(view, name), np.float32)
+
+
+# ---- explorer
+
+
+def test_moving_any_slider_calls_no_model_and_shows_the_new_numbers(samples, asked):
+    explorer = widgets.Explorer(samples)
+    before = floats(explorer.view).copy()
+    for control, value in (("p", 0.7), ("budget", 40), ("index", "shapley"), ("order", 1), ("scaling", "separate")):
+        getattr(explorer, control).value = value
+    state = explorer.state
+    expected = samples.explain(0.7, "shapley", order=1, budget=40)
+    np.testing.assert_allclose(floats(explorer.view), expected.attributions, rtol=1e-5)
+    assert (state.p, state.budget, state.index, state.order) == (0.7, 40, "shapley", 1)
+    assert explorer.view.scaling == "separate" and not np.allclose(before, floats(explorer.view))
+    assert asked == {"embed_images": 0, "embed_texts": 0}
+    assert explorer.p.disabled, "Shapley indices have no p"
+
+
+def test_the_table_has_error_bars_and_the_faithfulness_is_in_sight(samples):
+    explorer = widgets.Explorer(samples)
+    explorer.p.value = 0.6
+    found = samples.explain(0.6)
+    term = found.top(1)[0]
+    assert f"{term.value:+.2f}" in explorer.table.value and f"± {term.stderr:.2f}" in explorer.table.value
+    assert f"{found.expected_faithfulness:.2f}" in explorer.table.value
+
+
+def test_another_caption_encodes_no_image_again(samples, asked, encoder, scene):
+    explorer = widgets.Explorer(samples)
+    explorer.caption.value = "a cactus and a cake"
+    explorer.wait()
+    assert asked["embed_images"] == 0 and asked["embed_texts"] > 0
+    assert explorer.state.explanation.text == "a cactus and a cake"
+    assert explorer.view.tokens == ["a", "cactus", "and", "a", "cake"]
+    alone = fixlip.sample(fixlip.Game(encoder, scene.image, "a cactus and a cake"), 64, progress=False).explain()
+    np.testing.assert_allclose(floats(explorer.view), alone.attributions, atol=1e-3)
+
+
+def test_errors_appear_in_the_widget_in_words(samples):
+    explorer = widgets.Explorer(samples)
+    explorer.caption.value = " ".join(["banana"] * 40)
+    explorer.wait()
+    assert 'role="alert"' in explorer.message.value and "tokens" in explorer.message.value
+    explorer.p.value = 0.4
+    assert explorer.message.value == "" and explorer.state.explanation.p == 0.4
+
+
+def test_an_explanation_alone_can_be_looked_at_but_not_moved():
+    explorer = widgets.Explorer(mosaic())
+    assert explorer.p.disabled and explorer.budget.disabled and explorer.caption.disabled
+    assert floats(explorer.view, "interactions").size == 53 * 53
+    with pytest.raises(ValueError, match="source: got str, wanted Samples or an Explanation"):
+        widgets.Explorer("cat.npz")
+    with pytest.raises(ValueError, match="a widget wants image patches on a grid and the image itself"):
+        widgets.Explorer(mosaic(image=False))
+
+
+def test_of_jobs_that_queue_up_only_the_last_is_run(samples):
+    import threading
+
+    explorer, done = widgets.Explorer(samples), []
+    started, gate = threading.Event(), threading.Event()
+    explorer.in_background(lambda: (started.set(), gate.wait(10), done.append("first")))
+    assert started.wait(10)
+    for name in ("second", "third", "last"):
+        explorer.in_background(lambda name=name: done.append(name))
+    gate.set()
+    explorer.wait()
+    assert done == ["first", "last"]
+
+
+# ---- masking game
+
+
+def test_the_value_follows_the_click(game):
+    played = widgets.MaskingGame(game)
+    present = np.ones(game.n_players, bool)
+    for player in (20, game.n_players - 1):
+        present[player] = False
+        played.view.present = present.tolist()
+        assert played.state.value == pytest.approx(game(present[None])[0])
+    assert f"{played.state.value:.2f}" in played.readout.value
+    assert (played.state.last, played.state.before) == (game.n_players - 1, 20)
+    played.buttons["everything"].click()
+    assert played.state.share == pytest.approx(1)
+    played.buttons["nothing"].click()
+    assert played.state.share == pytest.approx(0)
+    played.buttons["random mask at p"].click()
+    assert 5 < sum(played.view.present) < 49
+
+
+def test_marginal_contributions_and_interactions_are_by_definition(game):
+    state = MaskingState(game)
+    state.random(0.5, seed=3)
+    base = np.array(state.present)
+
+    def value(**changes):
+        mask = base.copy()
+        for player, present in changes.items():
+            mask[int(player[1:])] = present
+        return game(mask[None])[0]
+
+    assert state.effect(10) == pytest.approx(value(p10=True) - value(p10=False), abs=1e-5)
+    expected = value(p10=True, p50=True) - value(p10=True, p50=False) - value(p10=False, p50=True)
+    assert state.interaction(10, 50) == pytest.approx(expected + value(p10=False, p50=False), abs=1e-5)
+    with pytest.raises(traitlets.TraitError, match="wanted 54 entries"):
+        state.present = [True]
+
+
+# ---- insertion and deletion
+
+
+def test_curves_follow_p_and_the_scrubber_shows_the_subset(samples):
+    shown = widgets.InsertionDeletion(samples)
+    names = [curve["name"] for curve in shown.plot.curves]
+    assert names == ["second order, insert", "second order, delete", "first order, insert", "first order, delete"]
+    before = shown.plot.curves[0]["y"]
+    shown.p.value = 0.3
+    shown.wait()
+    assert shown.plot.curves[0]["y"] != before
+    for side in ("insert", "delete"):
+        shown.side.value, shown.step.value = side, 30
+        assert shown.plot.at == 30 and sum(shown.view.present) == len(shown.view.present) - 30
+    from fixlip.metrics import area_between_curves, insertion_deletion
+
+    area = area_between_curves(insertion_deletion(samples.explain(0.3), samples.game))
+    assert shown.state.areas()["second order"] == pytest.approx(area) and f"{area:.2f}" in shown.areas.value
+
+
+def test_a_second_explanation_can_be_compared(samples):
+    shown = widgets.InsertionDeletion(samples.explain(0.5), samples.game, samples.explain(0.3))
+    assert shown.p.disabled and "other" in shown.state.areas() and len(shown.plot.curves) == 6
+    with pytest.raises(ValueError, match="game: wanted the game"):
+        widgets.InsertionDeletion(samples.explain(0.5))
+
+
+# ---- pointing game
+
+
+def test_a_game_is_built_run_and_scored(encoder):
+    builder = widgets.PointingGameBuilder(encoder)
+    for cell, word in zip(builder.cells, ("owl", "guitar", "pizza", "rocket"), strict=True):
+        cell.value = word
+    builder.objects.value = 3
+    builder.run()
+    builder.wait()
+    assert builder.state.score.pgr > 0.7 and f"{builder.state.score.pgr:.2f}" in builder.table.value
+    assert builder.view.tokens == ["owl", "guitar", "pizza"]
+    builder.word.value = 50
+    assert builder.view.selected == 50 and not builder.button.disabled
+    builder.cells[0].value = "guitar"
+    builder.run()
+    assert "wanted four different ones" in builder.message.value
+
+
+def test_own_pictures_can_be_played_with(encoder):
+    pictures = {word: fixlip.emoji.scene(1, words=[word], size=64).image for word in ("cat", "key", "bus", "tree")}
+    builder = widgets.PointingGameBuilder(encoder, pictures)
+    builder.run()
+    builder.wait()
+    assert builder.state.explanation.text == "cat key bus tree"
+    with pytest.raises(ValueError, match="pictures: got 1, wanted four or more"):
+        widgets.PointingGameBuilder(encoder, {"cat": pictures["cat"]})
+
+
+# ---- compare
+
+
+def test_two_explanations_share_one_scale_and_one_selection(samples):
+    first, second = samples.explain(0.3), samples.explain(0.7)
+    both = widgets.Compare(first, second, ("p = 0.3", "p = 0.7"))
+    assert len(both.views) == 3
+    np.testing.assert_allclose(floats(both.views[2]), first.attributions - second.attributions, atol=1e-4)
+    both.views[1].selected = 50
+    assert [view.selected for view in both.views] == [50, 50, 50]
+    expected = max(np.abs(one.condition(50)).max() for one in (first, second))
+    assert [view.scale for view in both.views] == pytest.approx([expected] * 3)
+    both.shared.value = False
+    assert [view.scale for view in both.views] == [0, 0, 0]
+
+
+# ---- all
+
+
+def everything(encoder, samples):
+    first = samples.explain(0.5)
+    yield widgets.Explorer(samples)
+    yield widgets.MaskingGame(samples.game)
+    yield widgets.InsertionDeletion(samples)
+    yield widgets.PointingGameBuilder(encoder)
+    yield widgets.Compare(first, samples.explain(0.3))
+
+
+def test_a_picture_stays_where_no_kernel_runs(encoder, samples, tmp_path):
+    for number, panel in enumerate(everything(encoder, samples)):
+        bundle = panel._repr_mimebundle_()
+        assert "application/vnd.jupyter.widget-view+json" in bundle and len(bundle["image/png"]) > 1000
+        assert "0x" not in bundle["text/plain"] and len(bundle["text/plain"]) > 20
+        page = panel.to_html(tmp_path / f"{number}.html").read_text()
+        assert "http://" not in page.replace("http://www.w3.org", "") and "https://" not in page
+        with pytest.raises(ValueError, match="cannot write"):
+            panel.to_html(tmp_path / "no" / "folder.html")
