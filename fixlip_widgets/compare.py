@@ -84,4 +84,4 @@ class Compare(Panel):
     def picture(self) -> Picture:
         """The two, and their difference, in a row."""
         condition = self.state.selected if self.state.selected >= 0 else None
-        return compare(self.state.first, self.state.second, names=self.names, condition=condition, width=300)
+        return compare(self.state.first, self.state.second, names=self.names, condition=condition, width=260)

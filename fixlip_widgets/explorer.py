@@ -147,4 +147,4 @@ class Explorer(Panel):
     def picture(self) -> Picture:
         """The static picture of the explanation shown, conditioned on the player selected."""
         condition = self.view.selected if self.view.selected >= 0 else None
-        return self.state.explanation.draw(condition=condition, scaling=self.view.scaling, width=560)
+        return self.state.explanation.draw(condition=condition, scaling=self.view.scaling, width=380)

@@ -148,9 +148,9 @@ class PointingGameBuilder(Panel):
         """The explanation, or the mosaic before anything was run."""
         if self.state.explanation is None:
             pointed = self.state.game()
-            image = pointed.image.convert("RGBA").resize((560, 560))
+            image = pointed.image.convert("RGBA").resize((448, 448))
             return Picture(image, f"A pointing game to be run: {', '.join(self.state.labels)}.")
         condition = self.word.value if self.word.value >= 0 else None
-        drawn = self.state.explanation.draw(condition=condition, edges=0, width=560)
+        drawn = self.state.explanation.draw(condition=condition, edges=0, width=380)
         masses = np.round(self.state.score.by_cell, 1).tolist()
         return Picture(drawn.image, f"Pointing game recognition {self.state.score.pgr:.2f}; sums by cell {masses}.")
