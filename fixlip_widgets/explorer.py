@@ -140,6 +140,7 @@ class Explorer(Panel):
         """Only the masked captions are encoded; the masked images are at hand."""
         samples = self.state.samples
         again = samples.with_caption(samples.game.with_text(text), progress=False)
+        self.progress(1, 1)
         with self.lock:
             self.state.samples = again
             self.say()

@@ -27,9 +27,12 @@ class Panel(ipywidgets.VBox):
     def __init__(self, children: list[ipywidgets.Widget]) -> None:
         self.lock = threading.RLock()
         self.message = ipywidgets.HTML()
+        self.cancel = ipywidgets.Button(description="cancel", layout={"display": "none"})
+        self.cancel.on_click(lambda _: self._stop.set())
+        self._stop = threading.Event()
         self._worker: threading.Thread | None = None
         self._waiting: Callable[[], None] | None = None
-        super().__init__([*children, self.message])
+        super().__init__([*children, ipywidgets.HBox([self.message, self.cancel])])
 
     def say(self, text: str = "", kind: str = "info") -> None:
         """Show a sentence below the widget; an empty one takes the last away."""
@@ -38,7 +41,10 @@ class Panel(ipywidgets.VBox):
         self.message.value = f'<div role="{role}" style="color:{colour}">{html.escape(text)}</div>' if text else ""
 
     def in_background(self, job: Callable[[], None]) -> None:
-        """Run a job in a thread; of jobs that arrive meanwhile only the last one is run."""
+        """Run a job in a thread; of jobs that arrive meanwhile only the last one is run.
+
+        The job calls `progress` now and then, where it ends if the user has pressed cancel.
+        """
         with self.lock:
             self._waiting = job
             if self._worker is not None and self._worker.is_alive():
@@ -52,11 +58,24 @@ class Panel(ipywidgets.VBox):
                 job, self._waiting = self._waiting, None
                 if job is None:
                     self._worker = None
+                    self.cancel.layout.display = "none"
                     return
+                self._stop.clear()
+                self.cancel.layout.display = ""
             try:
                 job()
             except (ValueError, RuntimeError, MemoryError) as error:
                 self.say(str(error), "error")
+
+    def progress(self, done: int, total: int) -> None:
+        """Say how far the work in the background is.
+
+        Raises:
+            RuntimeError: if the user has cancelled it.
+        """
+        if self._stop.is_set():
+            raise RuntimeError("cancelled; what was shown before is still there.")
+        self.say(f"asking the model: {done:,} of {total:,} …")
 
     def wait(self, seconds: float = 60.0) -> None:
         """Wait until nothing runs in the background."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Callable
 from typing import Any
 
 import ipywidgets
@@ -16,6 +17,8 @@ from fixlip.pictures import Picture
 from .panel import Panel, guarded, labelled
 from .views import PairView
 
+# Masked images encoded before progress is shown and a cancellation is heeded.
+_ROUND = 64
 CELLS = ("top left", "top right", "bottom left", "bottom right")
 
 
@@ -57,11 +60,19 @@ class PointingState(traitlets.HasTraits):
             image = emoji.scene(self.seed, words=self.labels, layout="grid").image
         return PointingGame(image, tuple(self.labels), self.objects)
 
-    def run(self) -> None:
-        """Explain the mosaic and keep score."""
+    def run(self, progress: Callable[[int, int], None] = lambda done, total: None) -> None:
+        """Explain the mosaic and keep score.
+
+        Args:
+            progress: called with the masked images done and wanted after every few; may raise to end it.
+        """
         pointed = self.game()
         game = Game(self.encoder, pointed.image, pointed.caption)
-        explanation = sample(game, self.budget, seed=self.seed, progress=False).explain(self.p)
+        samples = sample(game, min(_ROUND, self.budget), seed=self.seed, progress=False)
+        while samples.budget < self.budget and not samples.image.exact:
+            progress(samples.budget, self.budget)
+            samples = samples.extend(min(_ROUND, self.budget - samples.budget), progress=False)
+        explanation = samples.explain(self.p)
         self.score = pointed.score(explanation)
         self.explanation = explanation
 
@@ -112,7 +123,7 @@ class PointingGameBuilder(Panel):
 
     def _run(self) -> None:
         try:
-            self.state.run()
+            self.state.run(self.progress)
             with self.lock:
                 self._show()
                 self.say()

@@ -203,6 +203,26 @@ def test_a_game_is_built_run_and_scored(encoder):
     assert "wanted four different ones" in builder.message.value
 
 
+def test_a_long_game_shows_progress_and_can_be_cancelled(encoder, monkeypatch):
+    builder = widgets.PointingGameBuilder(encoder)
+    builder.state.budget = 4096
+    said, whole = [], builder.say
+
+    def listen(text="", kind="info"):
+        said.append(text)
+        whole(text, kind)
+        if "128 of 4,096" in text:
+            assert builder.cancel.layout.display == ""
+            builder.cancel.click()
+
+    monkeypatch.setattr(builder, "say", listen)
+    builder.run()
+    builder.wait()
+    assert "asking the model: 64 of 4,096 …" in said and "cancelled" in builder.message.value
+    assert builder.state.explanation is None and not builder.button.disabled
+    assert builder.cancel.layout.display == "none"
+
+
 def test_own_pictures_can_be_played_with(encoder):
     pictures = {word: fixlip.emoji.scene(1, words=[word], size=64).image for word in ("cat", "key", "bus", "tree")}
     builder = widgets.PointingGameBuilder(encoder, pictures)
