@@ -12,7 +12,10 @@ NEEDED = ("torch", "transformers", "numpy", "scipy", "pillow", "tqdm")
 OPTIONAL = {
     "jupyterlab": "the course",
     "ipywidgets": "the widgets",
-    "bokeh": "curves in the widgets",
+    "anywidget": "the widgets",
+    "bokeh": "figures of experiments",
+    "joblib": "experiments with workers",
+    "scikit-learn": "the tree proxy",
     "shapiq": "interchange and tests",
     "sentencepiece": "SigLIP models from the hub",
     "pandas": "tables as data frames",

@@ -7,7 +7,7 @@ average, a patch and a token meet each other's first derivatives. That costs a f
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -51,18 +51,9 @@ class Readout:
         """The explanation at p, with standard errors and, for Banzhaf interactions, expected faithfulness."""
         found = coefficients(self.derivatives, self.players.n_players, index, p, self._ends(index))
         at = p if index == "banzhaf" else 0.5
-        second = Explanation(found[0], found[1], found[2], self.players, at, index=index)
-        explanation = second if order == 2 else second.first_order()
-        return Explanation(
-            explanation.constant,
-            explanation.attributions,
-            explanation.interactions,
-            self.players,
-            at,
-            index=index,
-            order=order,
-            estimator="kernel",
-            budget=len(self.image.masks),
+        second = Explanation(*found, self.players, at, index=index, estimator="kernel", budget=len(self.image.masks))
+        return replace(
+            second if order == 2 else second.first_order(),
             stderr=self.standard_errors(p, index, order),
             expected_faithfulness=self.expected_faithfulness(p, order) if index == "banzhaf" else None,
         )
