@@ -29,6 +29,8 @@ from .surrogate import Surrogate, to_numpy
 FIT_SAMPLES, FIT_DIMENSIONS, FIT_STEPS = 512, 64, 40
 # The kernel matrix and its inverse take 16 bytes each a pair of samples; 12,288 are 2.4 GB each.
 MAX_SAMPLES = 12_288
+# Directions of the embedding space in which the outputs' covariance is applied to pairs of the other side.
+DIRECTIONS = 16
 _RELEVANCE = (-9.0, 4.0)  # bounds of logit(rho)
 _NOISE = (-12.0, 1.0)  # bounds of log(noise)
 
@@ -184,6 +186,12 @@ class KernelSurrogate(Surrogate):
     def covariance(self) -> FloatArray:
         """Covariance of the d outputs, (d, d): what the kernel is to be multiplied with."""
         return to_numpy(self._f.T @ self._alpha / max(1, len(self.masks) - 1))
+
+    @cached_property
+    def main_directions(self) -> tuple[FloatArray, FloatArray]:
+        """Variances (k,) and unit vectors (k, d) of the directions in which the outputs vary most."""
+        values, vectors = np.linalg.eigh(self.covariance)
+        return values[-DIRECTIONS:], vectors.T[-DIRECTIONS:]
 
     @cached_property
     def left_out(self) -> FloatArray:

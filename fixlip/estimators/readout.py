@@ -21,8 +21,6 @@ from .surrogate import Surrogate
 
 # Error bars of Shapley indices are averages over p of smooth functions; a few nodes do.
 _ERROR_NODES = 5
-# Directions of the embedding space in which the output covariance of one side is applied to pairs of the other.
-_DIRECTIONS = 16
 # Below this many masks' worth of weight at p, leaving one out says nothing about faithfulness there.
 _FEWEST_MASKS = 8
 
@@ -153,7 +151,9 @@ class _Contribution:
         self._g0, self._g1, self._rest = other.derivatives(p)
         ratio = own.calibration(np.concatenate([self._g0[None], self._g1]), weights)
         # Half-hearted where the samples would allow narrower bars: rather too wide than too narrow.
-        self._covariance = own.covariance * (ratio if ratio > 1 else np.sqrt(ratio))
+        self._factor = float(ratio if ratio > 1 else np.sqrt(ratio))
+        self._covariance = own.covariance * self._factor
+        self._directions = own.main_directions
         self._influence, self._left_out = own.influence(p), own.left_out
 
     def _form(self, left: FloatArray, right: FloatArray) -> FloatArray:
@@ -197,8 +197,7 @@ class _Contribution:
 
     def other_pairs(self) -> FloatArray:
         """(n', n'): the other side's pairs, in the main directions of C."""
-        values, vectors = np.linalg.eigh(self._covariance)
         found = np.zeros((self._other.n_players,) * 2)
-        for value, vector in zip(values[-_DIRECTIONS:], vectors.T[-_DIRECTIONS:], strict=True):
+        for value, vector in zip(*self._directions, strict=True):
             found += value * self._other.pairs(self._p, vector) ** 2
-        return self._variances.mean * found
+        return self._variances.mean * self._factor * found
