@@ -164,21 +164,29 @@ class KernelSurrogate(Surrogate):
         base = (average / (1 + rho)).log().sum(1).exp()
         return base, 2 * rho * z / average
 
-    def terms_without(self, p: float) -> list[FloatArray]:
+    def terms_without(self, p: float, direction: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
         """As `terms`, each mask's own sample left out of what it is compared with.
 
         An estimate is a weighted sum of the samples; without sample m it is what comes out when f_m is replaced by its
         prediction from all others (Rasmussen and Williams 2006, Section 5.4.2). So no refit is needed.
+
+        Returns:
+            the terms of order 0 and 1, both (m, d), and that of order 2 in a direction (d,), which is (m,).
         """
-        errors = torch.as_tensor(self.left_out, device=self.device)
-        left = []
-        for k, weights in enumerate(self._weights(p)):
-            own = (weights * self._q).sum(1)
-            if k == 0:
-                own = own + self._sums / self._sums.sum()
-            estimate = weights @ self._alpha + (k == 0) * self._mean
-            left.append(to_numpy(estimate - own[:, None] * errors))
-        return left
+        base, ratio = self.averages(p)
+        zeroth, first, second = self._weights(p)
+        own = [to_numpy((weights * self._q).sum(1)) for weights in (zeroth, first, second)]
+        own[0] = own[0] + to_numpy(self._sums / self._sums.sum())
+        errors = self.left_out
+        mean = to_numpy(base @ self._alpha + self._mean)
+        single = to_numpy(ratio.T @ (base[:, None] * self._alpha))
+        along = torch.as_tensor(direction, device=self.device)
+        pair = to_numpy(second @ (self._alpha @ along))
+        return (
+            mean - own[0][:, None] * errors,
+            (self.masks - p) @ single - own[1][:, None] * errors,
+            pair - own[2] * (errors @ direction),
+        )
 
     # ---- how uncertain they are
 
@@ -211,7 +219,7 @@ class KernelSurrogate(Surrogate):
 
     def influence(self, p: float) -> tuple[FloatArray, FloatArray, FloatArray]:
         """What weight each sample has in E_p[f], (m,); in D_i, (m, n); in the sums over j of D_ij, (m, n)."""
-        base, ratio = self._averages(p)
+        base, ratio = self.averages(p)
         single = base[:, None] * ratio
         rest = single * (ratio.sum(1, keepdim=True) - ratio)
         found = self._q @ torch.cat([base[:, None], single, rest], dim=1)
@@ -221,7 +229,7 @@ class KernelSurrogate(Surrogate):
 
     def variances(self, p: float) -> Variances:
         """Posterior variances of the derivatives at p, in units of `covariance`; the unknown mean's included."""
-        base, ratio = self._averages(p)
+        base, ratio = self.averages(p)
         rho, tilt = self._rho, 2 * p - 1
         # Prior: averages of k over both arguments; `own` for a player differentiated in both, `half` in one of them.
         average = (1 + rho * tilt**2) / (1 + rho)

@@ -85,15 +85,19 @@ class Readout:
             R squared, or None where the value does not vary or too few of the masks are likely at p.
         """
         image_weights, text_weights = (side.weights_at(p, self.drawn) for side in self.sides)
+        text = np.cumsum(self.text.terms(p), axis=0)
+        average = text[0, 0]  # the term of order 0 is the same for every mask
         if isinstance(self.image, KernelSurrogate):
             if 1 / np.square(image_weights).sum() < _FEWEST_MASKS:
                 return None
-            left = self.image.terms_without(p)
+            zeroth, first, second = self.image.terms_without(p, average)
         else:
-            left = self.image.terms(p)
-        text = np.cumsum(self.text.terms(p), axis=0)
+            zeroth, first, pair = self.image.terms(p)
+            second = pair @ average
         values = self.sides[0].embeddings.astype(np.float64) @ self.sides[1].embeddings.T
-        predicted = sum(left[k] @ text[order - k].T for k in range(order + 1))
+        predicted = zeroth @ text[order].T + first @ text[order - 1].T
+        if order == 2:
+            predicted += second[:, None]
         pairs = np.outer(image_weights, text_weights)
         error = (pairs * (values - predicted) ** 2).sum()
         spread = (pairs * (values - (pairs * values).sum()) ** 2).sum()

@@ -34,21 +34,28 @@ class Surrogate:
     def __init__(self, masks: BoolArray, device: str = "cpu") -> None:
         self.masks, self.device = masks, device
         self.n_players = masks.shape[1]
+        self._last: tuple[float, tuple[torch.Tensor, torch.Tensor]] | None = None
 
     def _averages(self, p: float) -> tuple[torch.Tensor, torch.Tensor]:
         """`base` (m,) and `ratio` (m, n) at p."""
         raise NotImplementedError
 
+    def averages(self, p: float) -> tuple[torch.Tensor, torch.Tensor]:
+        """`base` and `ratio` at p; the last are kept, since an explanation asks for them again and again."""
+        if self._last is None or self._last[0] != p:
+            self._last = (p, self._averages(p))
+        return self._last[1]
+
     def derivatives(self, p: float) -> tuple[FloatArray, FloatArray, FloatArray]:
         """E_p[f] of shape (d,); D_i, (n, d); and the sums over j of D_ij, (n, d)."""
-        base, ratio = self._averages(p)
+        base, ratio = self.averages(p)
         weighted = base[:, None] * self._alpha
         rest = ratio * (ratio.sum(1, keepdim=True) - ratio)
         return to_numpy(weighted.sum(0) + self._mean), to_numpy(ratio.T @ weighted), to_numpy(rest.T @ weighted)
 
     def pairs(self, p: float, direction: FloatArray) -> FloatArray:
         """D_ij in a direction (d,): (n, n), symmetric, zero on the diagonal."""
-        base, ratio = self._averages(p)
+        base, ratio = self.averages(p)
         weights = base * (self._alpha @ torch.as_tensor(direction, device=self.device))
         found = (ratio * weights[:, None]).T @ ratio
         found.fill_diagonal_(0.0)
@@ -63,7 +70,7 @@ class Surrogate:
 
         The term of order k is the k-th elementary symmetric polynomial of (x_i - p) ratio_i, by Newton's identities.
         """
-        base, ratio = self._averages(p)
+        base, ratio = self.averages(p)
         offset = torch.as_tensor(self.masks - p, device=self.device)
         first = offset @ ratio.T
         second = (first**2 - offset**2 @ (ratio**2).T) / 2
