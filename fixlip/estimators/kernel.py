@@ -31,6 +31,7 @@ FIT_SAMPLES, FIT_DIMENSIONS, FIT_STEPS = 512, 64, 40
 MAX_SAMPLES = 12_288
 # Directions of the embedding space in which the outputs' covariance is applied to pairs of the other side.
 DIRECTIONS = 16
+_PAIRS_AT_ONCE = 2048
 _RELEVANCE = (-9.0, 4.0)  # bounds of logit(rho)
 _NOISE = (-12.0, 1.0)  # bounds of log(noise)
 
@@ -261,9 +262,11 @@ class KernelSurrogate(Surrogate):
         )
 
     def _pair_reduction(self, data: torch.Tensor, ratio: torch.Tensor) -> torch.Tensor:
-        """phi_ij^T Q phi_ij for every pair, (n, n): player by player, since all columns at once would fill memory."""
+        """phi_ij^T Q phi_ij for every pair, (n, n): some pairs at a time, since all of them could fill memory."""
         found = torch.zeros(self.n_players, self.n_players, dtype=data.dtype, device=data.device)
-        for i in range(self.n_players - 1):
-            columns = ratio[:, i : i + 1] * ratio[:, i + 1 :]
-            found[i, i + 1 :] = (columns * (data @ columns)).sum(0)
+        first, second = torch.triu_indices(self.n_players, self.n_players, 1, device=data.device)
+        for start in range(0, len(first), _PAIRS_AT_ONCE):
+            i, j = first[start : start + _PAIRS_AT_ONCE], second[start : start + _PAIRS_AT_ONCE]
+            columns = ratio[:, i] * ratio[:, j]
+            found[i, j] = (columns * (data @ columns)).sum(0)
         return found + found.T

@@ -201,7 +201,4 @@ class _Contribution:
 
     def other_pairs(self) -> FloatArray:
         """(n', n'): the other side's pairs, in the main directions of C."""
-        found = np.zeros((self._other.n_players,) * 2)
-        for value, vector in zip(*self._directions, strict=True):
-            found += value * self._other.pairs(self._p, vector) ** 2
-        return self._variances.mean * self._factor * found
+        return self._variances.mean * self._factor * self._other.pair_spread(self._p, *self._directions)

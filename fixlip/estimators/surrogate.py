@@ -61,6 +61,16 @@ class Surrogate:
         found.fill_diagonal_(0.0)
         return to_numpy((found + found.T) / 2)
 
+    def pair_spread(self, p: float, variances: FloatArray, directions: FloatArray) -> FloatArray:
+        """Sum over k of variances[k] times (D_ij in directions[k]) squared: (n, n), for (k,) and (k, d)."""
+        base, ratio = self.averages(p)
+        first, second = torch.triu_indices(self.n_players, self.n_players, 1, device=self.device)
+        along = base[:, None] * (self._alpha @ torch.as_tensor(directions, device=self.device).T)
+        found = (ratio[:, first] * ratio[:, second]).T @ along
+        spread = torch.zeros(self.n_players, self.n_players, dtype=found.dtype, device=self.device)
+        spread[first, second] = found**2 @ torch.as_tensor(variances, device=self.device)
+        return to_numpy(spread + spread.T)
+
     def terms(self, p: float) -> list[FloatArray]:
         """The terms of order 0, 1 and 2 of the expansion around p, at the own masks: three (m, d) arrays."""
         return [to_numpy(weights @ self._alpha + (k == 0) * self._mean) for k, weights in enumerate(self._weights(p))]
