@@ -174,13 +174,11 @@ class KernelSurrogate(Surrogate):
         Returns:
             the terms of order 0 and 1, both (m, d), and that of order 2 in a direction (d,), which is (m,).
         """
-        base, ratio = self.averages(p)
         zeroth, first, second = self._weights(p)
         own = [to_numpy((weights * self._q).sum(1)) for weights in (zeroth, first, second)]
         own[0] = own[0] + to_numpy(self._sums / self._sums.sum())
         errors = self.left_out
-        mean = to_numpy(base @ self._alpha + self._mean)
-        single = to_numpy(ratio.T @ (base[:, None] * self._alpha))
+        mean, single, _ = self.derivatives(p)
         along = torch.as_tensor(direction, device=self.device)
         pair = to_numpy(second @ (self._alpha @ along))
         return (

@@ -34,6 +34,7 @@ class Surrogate:
     def __init__(self, masks: BoolArray, device: str = "cpu") -> None:
         self.masks, self.device = masks, device
         self.n_players = masks.shape[1]
+        self._last_derivatives: tuple[float, tuple[FloatArray, ...]] | None = None
         self._last: tuple[float, tuple[torch.Tensor, torch.Tensor]] | None = None
 
     def _averages(self, p: float) -> tuple[torch.Tensor, torch.Tensor]:
@@ -48,10 +49,14 @@ class Surrogate:
 
     def derivatives(self, p: float) -> tuple[FloatArray, FloatArray, FloatArray]:
         """E_p[f] of shape (d,); D_i, (n, d); and the sums over j of D_ij, (n, d)."""
-        base, ratio = self.averages(p)
-        weighted = base[:, None] * self._alpha
-        rest = ratio * (ratio.sum(1, keepdim=True) - ratio)
-        return to_numpy(weighted.sum(0) + self._mean), to_numpy(ratio.T @ weighted), to_numpy(rest.T @ weighted)
+        if self._last_derivatives is None or self._last_derivatives[0] != p:
+            base, ratio = self.averages(p)
+            weighted = base[:, None] * self._alpha
+            rest = ratio * (ratio.sum(1, keepdim=True) - ratio)
+            found = (weighted.sum(0) + self._mean, ratio.T @ weighted, rest.T @ weighted)
+            self._last_derivatives = p, tuple(to_numpy(one) for one in found)
+        mean, single, summed = self._last_derivatives[1]
+        return mean, single, summed
 
     def pairs(self, p: float, direction: FloatArray) -> FloatArray:
         """D_ij in a direction (d,): (n, n), symmetric, zero on the diagonal."""
