@@ -177,7 +177,7 @@ def draw_by_size(
     weights = [np.full(len(part), probabilities[k] / counts[k]) for k, part in zip(listed, parts, strict=True)]
     if remaining > 0 and left.sum() > 0:
         drawn, times = distinct(
-            _random_of_sizes(n_players, rng.choice(n_players + 1, remaining, p=left / left.sum()), rng)
+            random_of_sizes(n_players, rng.choice(n_players + 1, remaining, p=left / left.sum()), rng)
         )
         parts.append(drawn)
         weights.append(times * (left.sum() / remaining))
@@ -197,7 +197,7 @@ def _all_of_size(n_players: int, k: int) -> BoolArray:
     return masks
 
 
-def _random_of_sizes(n_players: int, sizes: NDArray[np.int64], rng: np.random.Generator) -> BoolArray:
+def random_of_sizes(n_players: int, sizes: NDArray[np.int64], rng: np.random.Generator) -> BoolArray:
     """For each size a mask drawn uniformly among those of that size."""
     ranks = np.argsort(rng.random((len(sizes), n_players)), axis=1)
     return np.asarray(ranks < sizes[:, None])

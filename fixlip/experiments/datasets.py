@@ -110,14 +110,9 @@ def _folder(folder: Path, limit: int) -> Dataset:
             raise ValueError(f"dataset: {str(table)!r} wants the columns file and caption, and a row at least.")
         listed = [(folder / row["file"], row["caption"]) for row in rows]
     else:
-        texts = [path.with_suffix(".txt") for path in sorted(folder.iterdir()) if path.suffix.lower() in PICTURES]
-        listed = [
-            (path, text.read_text(encoding="utf-8").strip())
-            for text in texts
-            if text.is_file()
-            for path in sorted(folder.iterdir())
-            if path.stem == text.stem and path.suffix.lower() in PICTURES
-        ]
+        pictures = [path for path in sorted(folder.iterdir()) if path.suffix.lower() in PICTURES]
+        texts = [(path, path.with_suffix(".txt")) for path in pictures]
+        listed = [(path, text.read_text(encoding="utf-8").strip()) for path, text in texts if text.is_file()]
     found = Dataset([])
     for path, caption in listed:
         if len(found.items) == limit:

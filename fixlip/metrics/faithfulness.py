@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..explanation import Explanation
-from ..masks import BoolArray, FloatArray, check_count, check_p
+from ..masks import BoolArray, FloatArray, check_count, check_p, random_of_sizes
 from ..players import AnyGame
 
 
@@ -81,8 +81,7 @@ def draw_fresh(
         chances = np.exp(np.array(logs) + sizes * np.log(p) + (n - sizes) * np.log1p(-p))
         chances /= chances.sum()
     drawn = rng.choice(n + 1, n_masks, p=chances)
-    ranks = np.argsort(rng.random((n_masks, n)), axis=1)
-    masks = ranks < drawn[:, None]
+    masks = random_of_sizes(n, drawn, rng)
     counts = np.array([float(math.comb(n, k)) for k in sizes])
     return masks, (chances / counts)[drawn]
 
