@@ -89,7 +89,7 @@ def explain_all(
         encoder: from `fixlip.load`.
         images: N files, Pillow images or arrays.
         texts: M captions.
-        p: presence probability; by default one half, and masks spread from 0.3 to 0.7, so that it can be changed later.
+        p: presence probability; by default one half, and masks spread from 0.2 to 0.7, so that it can be changed later.
         budget: masked images to encode, for each image.
         index: "banzhaf", "shapley" or "sii" (see `Samples.explain`).
         seed: of the masks.

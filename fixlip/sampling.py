@@ -31,7 +31,7 @@ def sample(
         game: a `Game`, or anything with `n_image`, `n_text`, `scale`, `bias`, `embed_images` and `embed_texts`.
         budget: number of masked images to encode. Captions come on top, 1,024 at most for up to 10 tokens.
         p: probability with which a player is present. Several are drawn from in turn, and by default they are spread
-            from 0.3 to 0.7, so that one set of samples serves every p between; one p serves that p best.
+            from 0.2 to 0.7, so that one set of samples serves every p between; one p serves that p best.
         seed: of the masks; the same seed gives the same masks, and the first of them whatever the budget.
         progress: show a bar if it takes long.
 

@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from test_kernel import SmoothGame
@@ -143,7 +145,7 @@ def test_the_first_masks_are_what_a_smaller_budget_draws(smooth):
         ({"estimator": "forest"}, "estimator: got 'forest'"),
         (
             {"estimator": "crossmodal"},
-            r"least squares needs masks drawn at p = 0.5 alone; these were drawn at 0.3",
+            r"least squares needs masks drawn at p = 0.5 alone; these were drawn at 0.2",
         ),
         ({"estimator": "tree"}, "the tree proxy needs masks drawn at p = 0.5 alone"),
         ({"estimator": "tree", "index": "sii"}, "the estimator 'tree' gives \"banzhaf\" alone"),
@@ -187,3 +189,10 @@ def test_the_tree_proxy_explains_and_its_correction_takes_the_bias_out():
     assert errors[0] < errors[1]
     with pytest.raises(ValueError, match="at least 8"):
         tree_proxy(fixlip.sample(game, 5, p=0.5))
+
+
+def test_what_a_mac_knows_no_doubles_for_is_fitted_on_the_processor():
+    game = RandomBilinearGame(12, 3)
+    game.encoder = SimpleNamespace(device="mps:0")
+    found = fixlip.sample(game, 64, progress=False)
+    assert found.fit("image").device == "cpu" and np.isfinite(found.explain().attributions).all()

@@ -1,14 +1,15 @@
 """A Gaussian process over masks: the surrogate from which explanations at every p are read off in closed form.
 
-An embedding f of a masked input is modelled, with z = 2 x - 1 in {-1, 1}^n, by the product kernel
+An embedding f of a masked input is modelled, with z = 2 x - 1 in {-1, 1}^n, by the kernel
 
-    k(x, x') = prod_i (1 + rho_i z_i z'_i) / (1 + rho_i),     0 < rho_i < 1,
+    k(x, x') = prod_i (1 + rho_i z_i z'_i) / (1 + rho_i) + omega sum_i rho_i z_i z'_i,     0 < rho_i < 1,
 
-one relevance rho_i a player, plus a little noise, around an unknown constant mean, alike for all d entries of f up to
-their covariance (Rasmussen and Williams, Gaussian Processes for Machine Learning, 2006, Sections 2.7 and 5.4). Since
-the kernel is a product over players, so are its averages under the p-measure: the multilinear extension of the
-surrogate and its derivatives need no sampling, whatever p. Interactions of order three and more are modelled instead
-of being noise, which is why a few hundred masks do what least squares needs thousands for.
+one relevance rho_i a player, with a share omega for effects of single players alone, plus a little noise, around an
+unknown constant mean, alike for all d entries of f up to their covariance (Rasmussen and Williams, Gaussian Processes
+for Machine Learning, 2006, Sections 2.7 and 5.4). Since the kernel is made of products over players, so are its
+averages under the p-measure: the multilinear extension of the surrogate and its derivatives need no sampling, whatever
+p. Interactions of order three and more are modelled instead of being noise, which is why a few hundred masks do what
+least squares needs thousands for.
 """
 
 from __future__ import annotations
@@ -33,14 +34,16 @@ MAX_SAMPLES = 12_288
 DIRECTIONS = 16
 _PAIRS_AT_ONCE = 2048
 _RELEVANCE = (-9.0, 4.0)  # bounds of logit(rho)
+_LINEAR = (-9.0, 3.0)  # bounds of log(omega)
 _NOISE = (-12.0, 1.0)  # bounds of log(noise)
 
 
 @dataclass(frozen=True, eq=False)
 class Relevances:
-    """What the kernel is made of: rho (n,), one relevance a player, and the noise variance relative to the kernel's."""
+    """What the kernel is made of: rho (n,), one relevance a player, omega, and the noise variance in its units."""
 
     rho: FloatArray
+    linear: float
     noise: float
 
 
@@ -51,13 +54,13 @@ class Variances:
     psi_i is the sum over j of D_ij, and zeta the sum over i of D_i: what attributions are made of besides D_i.
     """
 
-    mean: float  # of E_p[f]
-    single: FloatArray  # (n,), of D_i
-    pair: FloatArray  # (n, n), of D_ij
-    psi: FloatArray  # (n,)
-    single_psi: FloatArray  # (n,), of D_i with psi_i
-    zeta: float
-    mean_zeta: float  # of E_p[f] with zeta
+    mean: torch.Tensor  # (), of E_p[f]
+    single: torch.Tensor  # (n,), of D_i
+    pair: torch.Tensor  # (n, n), of D_ij
+    psi: torch.Tensor  # (n,)
+    single_psi: torch.Tensor  # (n,), of D_i with psi_i
+    zeta: torch.Tensor  # ()
+    mean_zeta: torch.Tensor  # (), of E_p[f] with zeta
 
 
 def fit_relevances(masks: BoolArray, embeddings: Any, device: str = "cpu") -> Relevances:
@@ -74,36 +77,43 @@ def fit_relevances(masks: BoolArray, embeddings: Any, device: str = "cpu") -> Re
     """
     masks, outputs = masks[:FIT_SAMPLES], _principal(np.asarray(embeddings[:FIT_SAMPLES], np.float64))
     n_masks, n_players = masks.shape
-    start = np.append(np.full(n_players, np.log(0.05 / 0.95)), np.log(1e-2))
+    start = np.append(np.full(n_players, np.log(0.05 / 0.95)), np.log([0.1, 1e-2]))
     if not np.square(outputs).sum() > 1e-12 * n_masks:
-        return Relevances(np.full(n_players, 0.05), 1e-2)
+        return _relevances(start)
     z = torch.as_tensor(2.0 * masks - 1.0, device=device)
     f = torch.as_tensor(outputs, device=device)
     dimension, identity = f.shape[1], torch.eye(n_masks, dtype=z.dtype, device=device)
 
     def objective(parameters: FloatArray) -> tuple[float, FloatArray]:
-        rho = 1 / (1 + np.exp(-parameters[:-1]))
-        noise = float(np.exp(parameters[-1]))
-        kernel = _kernel(z, z, torch.as_tensor(rho, device=device))
-        factor = torch.linalg.cholesky(kernel + noise * identity)
+        now = _relevances(parameters)
+        rho = torch.as_tensor(now.rho, device=device)
+        product, linear = _kernel(z, z, rho), (z * rho) @ z.T
+        factor = torch.linalg.cholesky(product + now.linear * linear + now.noise * identity)
         inverse = torch.cholesky_inverse(factor)
         alpha = _project(inverse) @ f
         misfit = float((f * alpha).sum())
         value = dimension * (float(factor.diagonal().log().sum()) + n_masks / 2 * np.log(misfit))
         slope = dimension / 2 * inverse - (n_masks * dimension / (2 * misfit)) * (alpha @ alpha.T)
-        inner = slope * kernel
-        # d log k / d rho = z z' / (1 + rho z z') - 1 / (1 + rho), which is linear in z z' since that is 1 or -1.
-        along = (z * (inner @ z)).sum(0).cpu().numpy()
-        by_rho = (along - float(inner.sum())) / (1 - rho**2)
-        gradient = np.append(by_rho * rho * (1 - rho), float(slope.diagonal().sum()) * noise)
+        inner = slope * product
+        # For the product, d log k / d rho = z z' / (1 + rho z z') - 1 / (1 + rho): linear in z z', which is 1 or -1.
+        along, plain = ((z * (matrix @ z)).sum(0) for matrix in (inner, slope))
+        by_rho = (along - inner.sum()) / (1 - rho**2) + now.linear * plain
+        by_others = [now.linear * float(plain @ rho), now.noise * float(slope.diagonal().sum())]
+        gradient = np.append(to_numpy(by_rho * rho * (1 - rho)), by_others)
         # A weak pull to the start: with few masks, a player they say nothing about keeps a small relevance.
         pull = (parameters - start) / 3.0
         scale = dimension * n_masks
         return (value + pull @ pull / 2) / scale, (gradient + pull / 3.0) / scale
 
-    bounds = [_RELEVANCE] * n_players + [_NOISE]
+    bounds = [_RELEVANCE] * n_players + [_LINEAR, _NOISE]
     found = minimize(objective, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": FIT_STEPS})
-    return Relevances(1 / (1 + np.exp(-found.x[:-1])), float(np.exp(found.x[-1])))
+    return _relevances(found.x)
+
+
+def _relevances(parameters: FloatArray) -> Relevances:
+    """From what the optimiser sees: logits of rho, then logarithms of omega and the noise."""
+    linear, noise = np.exp(parameters[-2:])
+    return Relevances(1 / (1 + np.exp(-parameters[:-2])), float(linear), float(noise))
 
 
 def _principal(outputs: FloatArray) -> FloatArray:
@@ -116,7 +126,7 @@ def _principal(outputs: FloatArray) -> FloatArray:
 
 
 def _kernel(z: torch.Tensor, other: torch.Tensor, rho: torch.Tensor) -> torch.Tensor:
-    """k(x, x') for all pairs: prod (1 + rho z z') / (1 + rho) = exp(sum atanh(rho) (z z' - 1))."""
+    """The product for all pairs: prod (1 + rho z z') / (1 + rho) = exp(sum atanh(rho) (z z' - 1))."""
     strength = torch.atanh(rho)
     return torch.exp((z * strength) @ other.T - strength.sum())
 
@@ -143,20 +153,25 @@ class KernelSurrogate(Surrogate):
         super().__init__(masks, device)
         self.relevances = relevances or fit_relevances(masks, embeddings, device)
         self._rho = torch.as_tensor(self.relevances.rho, device=device)
-        self._z = torch.as_tensor(2.0 * masks - 1.0, device=device)
+        self._z = 2 * self._x - 1
         self._f = torch.as_tensor(np.asarray(embeddings), dtype=torch.float64, device=device)
-        kernel = _kernel(self._z, self._z, self._rho)
+        kernel = self._covariances(self._z)
         kernel.diagonal().add_(self.relevances.noise)
         inverse = torch.cholesky_inverse(torch.linalg.cholesky(kernel))
         self._sums = inverse.sum(0)  # A^-1 1
         self._mean = (self._sums @ self._f) / self._sums.sum()
         self._q = _project(inverse)
         self._alpha = self._q @ self._f
+        self._slopes = 2 * self.relevances.linear * self._rho * self._z
+
+    def _covariances(self, z: torch.Tensor) -> torch.Tensor:
+        """k(x, x') of inputs with the samples."""
+        return _kernel(z, self._z, self._rho) + self.relevances.linear * (z * self._rho) @ self._z.T
 
     def predict(self, masks: BoolArray) -> FloatArray:
         """Posterior mean of the embeddings of `masks` (m', n): shape (m', d)."""
         z = torch.as_tensor(2.0 * masks - 1.0, device=self.device)
-        return to_numpy(_kernel(z, self._z, self._rho) @ self._alpha + self._mean)
+        return to_numpy(self._covariances(z) @ self._alpha + self._mean)
 
     def _averages(self, p: float) -> tuple[torch.Tensor, torch.Tensor]:
         """Averages over x of prod k_i(x_i, z_mi), and for each player the factor that makes it a derivative."""
@@ -165,7 +180,7 @@ class KernelSurrogate(Surrogate):
         base = (average / (1 + rho)).log().sum(1).exp()
         return base, 2 * rho * z / average
 
-    def terms_without(self, p: float, direction: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    def terms_without(self, p: float, direction: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """As `terms`, each mask's own sample left out of what it is compared with.
 
         An estimate is a weighted sum of the samples; without sample m it is what comes out when f_m is replaced by its
@@ -174,90 +189,84 @@ class KernelSurrogate(Surrogate):
         Returns:
             the terms of order 0 and 1, both (m, d), and that of order 2 in a direction (d,), which is (m,).
         """
-        zeroth, first, second = self._weights(p)
-        own = [to_numpy((weights * self._q).sum(1)) for weights in (zeroth, first, second)]
-        own[0] = own[0] + to_numpy(self._sums / self._sums.sum())
-        errors = self.left_out
+        of_mean, of_single, _ = self.influence(p)
+        second = self._second_order(p)
+        pair = second @ (self._alpha @ direction)
+        own = second.mul_(self._q).sum(1)
         mean, single, _ = self.derivatives(p)
-        along = torch.as_tensor(direction, device=self.device)
-        pair = to_numpy(second @ (self._alpha @ along))
+        offset, errors = self._x - p, self.left_out
         return (
-            mean - own[0][:, None] * errors,
-            (self.masks - p) @ single - own[1][:, None] * errors,
-            pair - own[2] * (errors @ direction),
+            mean - of_mean[:, None] * errors,
+            offset @ single - (offset * of_single).sum(1, keepdim=True) * errors,
+            pair - own * (errors @ direction),
         )
 
     # ---- how uncertain they are
 
     @cached_property
-    def covariance(self) -> FloatArray:
+    def covariance(self) -> torch.Tensor:
         """Covariance of the d outputs, (d, d): what the kernel is to be multiplied with."""
-        return to_numpy(self._f.T @ self._alpha / max(1, len(self.masks) - 1))
+        return self._f.T @ self._alpha / max(1, len(self.masks) - 1)
 
     @cached_property
-    def main_directions(self) -> tuple[FloatArray, FloatArray]:
+    def main_directions(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Variances (k,) and unit vectors (k, d) of the directions in which the outputs vary most."""
-        values, vectors = np.linalg.eigh(self.covariance)
+        values, vectors = torch.linalg.eigh(self.covariance)
         return values[-DIRECTIONS:], vectors.T[-DIRECTIONS:]
 
     @cached_property
-    def left_out(self) -> FloatArray:
+    def left_out(self) -> torch.Tensor:
         """Each sample minus its prediction from all others, (m, d)."""
-        return to_numpy(self._alpha / self._q.diagonal()[:, None])
+        return self._alpha / self._q.diagonal()[:, None]
 
-    def calibration(self, directions: FloatArray, weights: FloatArray) -> float:
+    def calibration(self, directions: torch.Tensor, weights: torch.Tensor) -> float:
         """How much larger the errors of left-out samples are than the process expects, as a ratio of variances.
 
         Args:
             directions: (k, d), those of the embedding space that matter.
             weights: (m,), sum one, of the samples.
         """
-        errors = (weights * to_numpy(self._q.diagonal())) @ (self.left_out @ directions.T) ** 2
-        expected = np.einsum("kd,de,ke->k", directions, self.covariance, directions)
-        return float(errors.sum() / expected.sum()) if expected.sum() > 0 else 1.0
+        errors = float((weights * self._q.diagonal()) @ ((self.left_out @ directions.T) ** 2).sum(1))
+        expected = float(((directions @ self.covariance) * directions).sum())
+        return errors / expected if expected > 0 else 1.0
 
-    def influence(self, p: float) -> tuple[FloatArray, FloatArray, FloatArray]:
+    def influence(self, p: float) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """What weight each sample has in E_p[f], (m,); in D_i, (m, n); in the sums over j of D_ij, (m, n)."""
-        base, ratio = self.averages(p)
-        single = base[:, None] * ratio
-        rest = single * (ratio.sum(1, keepdim=True) - ratio)
-        found = self._q @ torch.cat([base[:, None], single, rest], dim=1)
-        found[:, 0] += self._sums / self._sums.sum()
-        weights, n = to_numpy(found), self.n_players
-        return weights[:, 0], weights[:, 1 : 1 + n], weights[:, 1 + n :]
+        mean, single, rest = self._kept("influence", p, self._influence)
+        return mean, single, rest
+
+    def _influence(self, p: float) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        mean, single, rest = self.weights(p)
+        return self._q @ mean + self._sums / self._sums.sum(), self._q @ single, self._q @ rest
 
     def variances(self, p: float) -> Variances:
         """Posterior variances of the derivatives at p, in units of `covariance`; the unknown mean's included."""
         base, ratio = self.averages(p)
+        of_mean, of_single, of_rest = self.weights(p)
         rho, tilt = self._rho, 2 * p - 1
+        linear = self.relevances.linear * rho
         # Prior: averages of k over both arguments; `own` for a player differentiated in both, `half` in one of them.
         average = (1 + rho * tilt**2) / (1 + rho)
         base_prior, own = average.log().sum().exp(), 4 * rho / (1 + rho * tilt**2)
         half = 2 * rho * tilt / (1 + rho * tilt**2)
-        data = self._q * torch.outer(base, base)  # phi^T Q phi, with the common factor moved in
-        total = ratio.sum(1)
-        mean = base_prior - data.sum() + (1 - 2 * self._sums @ base) / self._sums.sum()
-        single = base_prior * own - (ratio * (data @ ratio)).sum(0)
         # psi_i = sum over j != i of the pairs (i, j); zeta = sum over i of the singles.
-        rest = ratio * (total[:, None] - ratio)
+        of_zeta = of_single.sum(1)
+        # The samples' weights: Q phi, and the weight of the unknown mean for the average.
+        by_mean, by_single, by_rest = self.influence(p)
+        unseen = (1 - self._sums @ of_mean) / self._sums.sum()
+        mean = base_prior + tilt**2 * linear.sum() - of_mean @ by_mean + unseen
+        single = base_prior * own + 4 * linear - (of_single * by_single).sum(0)
         others = half.sum() - half  # sum over j != i of half_j
         psi_prior = base_prior * own * (others**2 - (half**2).sum() + half**2 + own.sum() - own)
-        psi = psi_prior - (rest * (data @ rest)).sum(0)
-        single_psi = base_prior * own * others - (ratio * (data @ rest)).sum(0)
-        zeta_prior = base_prior * (half.sum() ** 2 - (half**2).sum() + own.sum())
-        zeta = zeta_prior - total @ data @ total
-        mean_zeta = base_prior * half.sum() - data.sum(0) @ total - (self._sums @ (base * total)) / self._sums.sum()
+        psi = psi_prior - (of_rest * by_rest).sum(0)
+        single_psi = base_prior * own * others - (of_rest * by_single).sum(0)
+        zeta_prior = base_prior * (half.sum() ** 2 - (half**2).sum() + own.sum()) + 4 * linear.sum()
+        zeta = zeta_prior - of_zeta @ by_single.sum(1)
+        mean_zeta = base_prior * half.sum() + 2 * tilt * linear.sum() - by_mean @ of_zeta
+        data = self._q * torch.outer(base, base)  # with the factor that all pairs have moved in
         pair = base_prior * torch.outer(own, own) - self._pair_reduction(data, ratio)
         pair.fill_diagonal_(0.0)
-        return Variances(
-            mean=float(mean),
-            single=to_numpy(single),
-            pair=to_numpy(pair),
-            psi=to_numpy(psi),
-            single_psi=to_numpy(single_psi),
-            zeta=float(zeta),
-            mean_zeta=float(mean_zeta),
-        )
+        return Variances(mean, single, pair, psi, single_psi, zeta, mean_zeta)
 
     def _pair_reduction(self, data: torch.Tensor, ratio: torch.Tensor) -> torch.Tensor:
         """phi_ij^T Q phi_ij for every pair, (n, n): some pairs at a time, since all of them could fill memory."""

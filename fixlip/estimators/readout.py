@@ -8,8 +8,10 @@ average, a patch and a token meet each other's first derivatives. That costs a f
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
+import torch
 
 from ..explanation import Explanation
 from ..masks import FloatArray
@@ -17,7 +19,7 @@ from ..players import Players
 from ..samples import Side
 from .indices import coefficients, quadrature
 from .kernel import KernelSurrogate, Variances
-from .surrogate import Surrogate
+from .surrogate import Surrogate, to_numpy
 
 # Error bars of Shapley indices are averages over p of smooth functions; a few nodes do.
 _ERROR_NODES = 5
@@ -61,13 +63,13 @@ class Readout:
         n_image = self.players.n_image
         f0, f1, _ = self.image.derivatives(p)
         g0, g1, _ = self.text.derivatives(p)
-        pairs = np.zeros((self.players.n_players,) * 2)
+        pairs = f0.new_zeros((self.players.n_players,) * 2)
         pairs[:n_image, :n_image] = self.image.pairs(p, g0)
         pairs[n_image:, n_image:] = self.text.pairs(p, f0)
         pairs[:n_image, n_image:] = f1 @ g1.T
         pairs[n_image:, :n_image] = pairs[:n_image, n_image:].T
-        single = np.concatenate([f1 @ g0, g1 @ f0])
-        return float(self.scale * f0 @ g0 + self.bias), self.scale * single, self.scale * pairs
+        single = torch.cat([f1 @ g0, g1 @ f0])
+        return float(self.scale * f0 @ g0 + self.bias), to_numpy(self.scale * single), to_numpy(self.scale * pairs)
 
     def _ends(self, index: str) -> tuple[float, float]:
         return (self.players.empty_value, self.players.full_value) if index != "banzhaf" else (0.0, 0.0)
@@ -84,24 +86,33 @@ class Readout:
         Returns:
             R squared, or None where the value does not vary or too few of the masks are likely at p.
         """
-        image_weights, text_weights = (side.weights_at(p, self.drawn) for side in self.sides)
-        text = np.cumsum(self.text.terms(p), axis=0)
-        average = text[0, 0]  # the term of order 0 is the same for every mask
+        image_weights, text_weights = self._weights_at(p, 0), self._weights_at(p, 1)
+        average, g1, g2 = self.text.terms(p)
         if isinstance(self.image, KernelSurrogate):
-            if 1 / np.square(image_weights).sum() < _FEWEST_MASKS:
+            if 1 / image_weights.square().sum() < _FEWEST_MASKS:
                 return None
             zeroth, first, second = self.image.terms_without(p, average)
         else:
             zeroth, first, pair = self.image.terms(p)
             second = pair @ average
-        values = self.sides[0].embeddings.astype(np.float64) @ self.sides[1].embeddings.T
-        predicted = zeroth @ text[order].T + first @ text[order - 1].T
+        # Terms of both sides together up to the order asked for.
+        captions = torch.stack([average.expand_as(g1), g1, g2]).cumsum(0)
+        predicted = zeroth @ captions[order].T + first @ captions[order - 1].T
         if order == 2:
             predicted += second[:, None]
-        pairs = np.outer(image_weights, text_weights)
-        error = (pairs * (values - predicted) ** 2).sum()
-        spread = (pairs * (values - (pairs * values).sum()) ** 2).sum()
+        values = self._values
+        error = image_weights @ predicted.sub_(values).square_() @ text_weights
+        spread = image_weights @ (values - image_weights @ values @ text_weights).square_() @ text_weights
         return float(1 - error / spread) if spread > 1e-12 else None
+
+    def _weights_at(self, p: float, side: int) -> torch.Tensor:
+        return torch.as_tensor(self.sides[side].weights_at(p, self.drawn), device=self.image.device)
+
+    @cached_property
+    def _values(self) -> torch.Tensor:
+        """Values of all pairs of masks, without scale and bias, (m_I, m_T)."""
+        left, right = (torch.as_tensor(side.embeddings, dtype=torch.float64) for side in self.sides)
+        return (left @ right.T).to(self.image.device)
 
     def standard_errors(self, p: float, index: str, order: int) -> tuple[FloatArray, FloatArray]:
         """Standard errors of attributions (n,) and interactions (n, n), in logits.
@@ -121,13 +132,13 @@ class Readout:
     def _errors(self, p: float, share: float, order: int) -> tuple[FloatArray, FloatArray]:
         """Of D_i - share * sum over j of D_ij, and of D_ij: both sides' contributions, which are independent."""
         n_image, n = self.players.n_image, self.players.n_players
-        single, pairs = np.zeros(n), np.zeros((n, n))
+        single, pairs = (torch.zeros(*shape, dtype=torch.float64, device=self.image.device) for shape in ((n,), (n, n)))
         image, text = slice(0, n_image), slice(n_image, n)
         ways = ((self.image, self.text, image, text, 0), (self.text, self.image, text, image, 1))
         for own, other, a, b, k in ways:
             if not isinstance(own, KernelSurrogate):
                 continue
-            side = _Contribution(own, other, p, self.sides[k].weights_at(p, self.drawn))
+            side = _Contribution(own, other, p, self._weights_at(p, k))
             single[a] += side.own_single(share)
             single[b] += side.other_single(share)
             if order == 2:
@@ -135,9 +146,9 @@ class Readout:
                 pairs[b, b] += side.other_pairs()
                 pairs[a, b] += side.cross_pairs()
                 pairs[b, a] += side.cross_pairs().T
-        np.fill_diagonal(pairs, 0.0)
-        pairs = np.maximum((pairs + pairs.T) / 2, 0.0)
-        return abs(self.scale) * np.sqrt(np.maximum(single, 0.0)), abs(self.scale) * np.sqrt(pairs)
+        pairs.fill_diagonal_(0.0)
+        found = [abs(self.scale) * one.clamp(min=0.0).sqrt() for one in (single, (pairs + pairs.T) / 2)]
+        return to_numpy(found[0]), to_numpy(found[1])
 
 
 class _Contribution:
@@ -149,25 +160,24 @@ class _Contribution:
     out each sample changes, is added.
     """
 
-    def __init__(self, own: KernelSurrogate, other: Surrogate, p: float, weights: FloatArray) -> None:
+    def __init__(self, own: KernelSurrogate, other: Surrogate, p: float, weights: torch.Tensor) -> None:
         self._other, self._p = other, p
         self._variances: Variances = own.variances(p)
         self._g0, self._g1, self._rest = other.derivatives(p)
-        ratio = own.calibration(np.concatenate([self._g0[None], self._g1]), weights)
-        # Half-hearted where the samples would allow narrower bars: rather too wide than too narrow.
-        self._factor = float(ratio if ratio > 1 else np.sqrt(ratio))
+        # Few samples can agree by chance; bars are never less than half as wide as the process has them.
+        self._factor = max(0.25, own.calibration(torch.cat([self._g0[None], self._g1]), weights))
         self._covariance = own.covariance * self._factor
         self._directions = own.main_directions
         self._influence, self._left_out = own.influence(p), own.left_out
 
-    def _form(self, left: FloatArray, right: FloatArray) -> FloatArray:
-        """left^T C right for rows: shapes (k, d) or (d,) to (k,)."""
-        return np.asarray(np.einsum("...d,...d->...", left @ self._covariance, right))
+    def _form(self, left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
+        """left^T C right for rows: shapes (k, d) or (d,) to (k,) or ()."""
+        return ((left @ self._covariance) * right).sum(-1)
 
-    def own_single(self, share: float) -> FloatArray:
+    def own_single(self, share: float) -> torch.Tensor:
         """(n,): D_i - share * (sum over own j of D_ij + sum over other t of D_it)."""
         v, g0 = self._variances, self._g0
-        u = g0 - share * self._g1.sum(axis=0)
+        u = g0 - share * self._g1.sum(0)
         posterior = (
             v.single * self._form(u, u)
             - 2 * share * v.single_psi * self._form(u, g0)
@@ -175,9 +185,9 @@ class _Contribution:
         )
         _, of_single, of_psi = self._influence
         changes = of_single * (self._left_out @ u)[:, None] - share * of_psi * (self._left_out @ g0)[:, None]
-        return np.asarray(posterior + (changes**2).sum(axis=0))
+        return posterior + changes.square_().sum(0)
 
-    def other_single(self, share: float) -> FloatArray:
+    def other_single(self, share: float) -> torch.Tensor:
         """(n',): the other side's players, whose terms need this side's average and the sum of its derivatives."""
         v, g1 = self._variances, self._g1
         u = g1 - share * self._rest
@@ -187,18 +197,18 @@ class _Contribution:
             + share**2 * v.zeta * self._form(g1, g1)
         )
         of_mean, of_single, _ = self._influence
-        of_zeta = of_single.sum(axis=1, keepdims=True)
+        of_zeta = of_single.sum(1, keepdim=True)
         changes = of_mean[:, None] * (self._left_out @ u.T) - share * of_zeta * (self._left_out @ g1.T)
-        return np.asarray(posterior + (changes**2).sum(axis=0))
+        return posterior + changes.square_().sum(0)
 
-    def own_pairs(self) -> FloatArray:
+    def own_pairs(self) -> torch.Tensor:
         """(n, n)."""
         return self._variances.pair * self._form(self._g0, self._g0)
 
-    def cross_pairs(self) -> FloatArray:
+    def cross_pairs(self) -> torch.Tensor:
         """(n, n')."""
-        return np.outer(self._variances.single, self._form(self._g1, self._g1))
+        return torch.outer(self._variances.single, self._form(self._g1, self._g1))
 
-    def other_pairs(self) -> FloatArray:
+    def other_pairs(self) -> torch.Tensor:
         """(n', n'): the other side's pairs, in the main directions of C."""
         return self._variances.mean * self._factor * self._other.pair_spread(self._p, *self._directions)

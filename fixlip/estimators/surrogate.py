@@ -7,10 +7,14 @@ An embedding f of a masked input has a multilinear extension, E_p[f], and deriva
 the expected effect of adding the players in S. All indices are made of them (see `indices`). Both surrogates here are
 weighted sums over masks m in which the weight is a product over players, so that with an average `base` and a `ratio`
 a player, D_S = sum_m alpha_m base_m prod_{i in S} ratio_mi, and no sum over subsets is ever written out.
+
+All numbers stay tensors until an Explanation is made: on a GPU they need not travel, and on a processor the threads of
+two libraries, taking turns, would slow each other down threefold.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -30,12 +34,13 @@ class Surrogate:
     exact = False
     _alpha: torch.Tensor  # (m, d)
     _mean: torch.Tensor  # (d,), added to E_p[f]
+    _slopes: torch.Tensor  # (m, n), added to each mask's weights of D_i, whatever p
 
     def __init__(self, masks: BoolArray, device: str = "cpu") -> None:
         self.masks, self.device = masks, device
         self.n_players = masks.shape[1]
-        self._last_derivatives: tuple[float, tuple[FloatArray, ...]] | None = None
-        self._last: tuple[float, tuple[torch.Tensor, torch.Tensor]] | None = None
+        self._x = torch.as_tensor(masks, dtype=torch.float64, device=device)
+        self._last: dict[str, tuple[float, tuple[torch.Tensor, ...]]] = {}
 
     def _averages(self, p: float) -> tuple[torch.Tensor, torch.Tensor]:
         """`base` (m,) and `ratio` (m, n) at p."""
@@ -43,53 +48,64 @@ class Surrogate:
 
     def averages(self, p: float) -> tuple[torch.Tensor, torch.Tensor]:
         """`base` and `ratio` at p; the last are kept, since an explanation asks for them again and again."""
-        if self._last is None or self._last[0] != p:
-            self._last = (p, self._averages(p))
-        return self._last[1]
+        base, ratio = self._kept("averages", p, self._averages)
+        return base, ratio
 
-    def derivatives(self, p: float) -> tuple[FloatArray, FloatArray, FloatArray]:
+    def _kept(self, name: str, p: float, make: Callable[[float], tuple[torch.Tensor, ...]]) -> tuple[torch.Tensor, ...]:
+        if name not in self._last or self._last[name][0] != p:
+            self._last[name] = p, make(p)
+        return self._last[name][1]
+
+    def weights(self, p: float) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """What each mask counts in E_p[f], (m,); in D_i, (m, n); and in the sums over j of D_ij, (m, n)."""
+        mean, single, rest = self._kept("weights", p, self._weights)
+        return mean, single, rest
+
+    def _weights(self, p: float) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        base, ratio = self.averages(p)
+        single = base[:, None] * ratio
+        rest = single * (ratio.sum(1, keepdim=True) - ratio)
+        return base + (p - 0.5) * self._slopes.sum(1), single + self._slopes, rest
+
+    def derivatives(self, p: float) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """E_p[f] of shape (d,); D_i, (n, d); and the sums over j of D_ij, (n, d)."""
-        if self._last_derivatives is None or self._last_derivatives[0] != p:
-            base, ratio = self.averages(p)
-            weighted = base[:, None] * self._alpha
-            rest = ratio * (ratio.sum(1, keepdim=True) - ratio)
-            found = (weighted.sum(0) + self._mean, ratio.T @ weighted, rest.T @ weighted)
-            self._last_derivatives = p, tuple(to_numpy(one) for one in found)
-        mean, single, summed = self._last_derivatives[1]
+        mean, single, summed = self._kept("derivatives", p, self._derivatives)
         return mean, single, summed
 
-    def pairs(self, p: float, direction: FloatArray) -> FloatArray:
+    def _derivatives(self, p: float) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        mean, single, rest = self.weights(p)
+        return mean @ self._alpha + self._mean, single.T @ self._alpha, rest.T @ self._alpha
+
+    def pairs(self, p: float, direction: torch.Tensor) -> torch.Tensor:
         """D_ij in a direction (d,): (n, n), symmetric, zero on the diagonal."""
         base, ratio = self.averages(p)
-        weights = base * (self._alpha @ torch.as_tensor(direction, device=self.device))
-        found = (ratio * weights[:, None]).T @ ratio
+        found = (ratio * (base * (self._alpha @ direction))[:, None]).T @ ratio
         found.fill_diagonal_(0.0)
-        return to_numpy((found + found.T) / 2)
+        return (found + found.T) / 2
 
-    def pair_spread(self, p: float, variances: FloatArray, directions: FloatArray) -> FloatArray:
+    def pair_spread(self, p: float, variances: torch.Tensor, directions: torch.Tensor) -> torch.Tensor:
         """Sum over k of variances[k] times (D_ij in directions[k]) squared: (n, n), for (k,) and (k, d)."""
         base, ratio = self.averages(p)
         first, second = torch.triu_indices(self.n_players, self.n_players, 1, device=self.device)
-        along = base[:, None] * (self._alpha @ torch.as_tensor(directions, device=self.device).T)
+        along = base[:, None] * (self._alpha @ directions.T)
         found = (ratio[:, first] * ratio[:, second]).T @ along
         spread = torch.zeros(self.n_players, self.n_players, dtype=found.dtype, device=self.device)
-        spread[first, second] = found**2 @ torch.as_tensor(variances, device=self.device)
-        return to_numpy(spread + spread.T)
+        spread[first, second] = found**2 @ variances
+        return spread + spread.T
 
-    def terms(self, p: float) -> list[FloatArray]:
-        """The terms of order 0, 1 and 2 of the expansion around p, at the own masks: three (m, d) arrays."""
-        return [to_numpy(weights @ self._alpha + (k == 0) * self._mean) for k, weights in enumerate(self._weights(p))]
+    def terms(self, p: float) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """The terms of order 0, 1 and 2 of the expansion around p, at the own masks: of shapes (d,), (m, d), (m, d)."""
+        mean, single, _ = self.derivatives(p)
+        return mean, (self._x - p) @ single, self._second_order(p) @ self._alpha
 
-    def _weights(self, p: float) -> list[torch.Tensor]:
-        """What alpha of each mask m' contributes to the term of order 0, 1, 2 at mask m: three (m, m') arrays.
+    def _second_order(self, p: float) -> torch.Tensor:
+        """What alpha of each mask m' contributes to the term of order 2 at mask m, (m, m').
 
-        The term of order k is the k-th elementary symmetric polynomial of (x_i - p) ratio_i, by Newton's identities.
+        That is the second elementary symmetric polynomial of (x_i - p) ratio_i, by Newton's identity.
         """
         base, ratio = self.averages(p)
-        offset = torch.as_tensor(self.masks - p, device=self.device)
-        first = offset @ ratio.T
-        second = (first**2 - offset**2 @ (ratio**2).T) / 2
-        return [base.expand_as(first), first * base, second * base]
+        offset = self._x - p
+        return (offset @ ratio.T).square_().sub_(offset**2 @ (ratio**2).T).mul_(base / 2)
 
 
 class Table(Surrogate):
@@ -99,9 +115,9 @@ class Table(Surrogate):
 
     def __init__(self, masks: BoolArray, embeddings: Any, device: str = "cpu") -> None:
         super().__init__(masks, device)
-        self._x = torch.as_tensor(masks, dtype=torch.float64, device=device)
         self._alpha = torch.as_tensor(embeddings, dtype=torch.float64, device=device)
         self._mean = torch.zeros(self._alpha.shape[1], dtype=torch.float64, device=device)
+        self._slopes = torch.zeros_like(self._x)
 
     def _averages(self, p: float) -> tuple[torch.Tensor, torch.Tensor]:
         weights = (self._x * p + (1 - self._x) * (1 - p)).prod(1)
