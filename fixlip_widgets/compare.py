@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from typing import Any
 
 import ipywidgets
@@ -12,7 +13,7 @@ from fixlip import Explanation
 from fixlip.comparison import compare
 from fixlip.pictures import Picture
 
-from .panel import Panel, guarded, labelled
+from .panel import Panel, guarded, labelled, side_by_side
 from .views import PairView
 
 
@@ -66,10 +67,10 @@ class Compare(Panel):
             self.views.append(view)
         self.shared = labelled(ipywidgets.Checkbox(True), "one colour scale")
         columns = [
-            ipywidgets.VBox([ipywidgets.HTML(f"<b>{name}</b>"), view], layout={"width": "300px"})
+            ipywidgets.VBox([ipywidgets.HTML(f"<b>{html.escape(name)}</b>"), view], layout={"width": "290px"})
             for (name, _), view in zip(shown, self.views, strict=True)
         ]
-        super().__init__([self.shared, ipywidgets.HBox(columns, layout={"flex_flow": "row wrap"})])
+        super().__init__([self.shared, side_by_side(*columns)])
         traitlets.link((self.state, "shared"), (self.shared, "value"))
         for view in self.views:
             traitlets.link((self.state, "selected"), (view, "selected"))

@@ -1,6 +1,6 @@
 // Curves over the share removed, with a marker that a slider moves.
 const SVG = "http://www.w3.org/2000/svg";
-const W = 560, H = 300, LEFT = 44, RIGHT = 12, TOP = 12, BOTTOM = 40;
+const W = 480, H = 300, LEFT = 44, RIGHT = 22, TOP = 12, BOTTOM = 40;
 
 function element(name, parent, attributes, text) {
   const made = document.createElementNS(SVG, name);
@@ -19,8 +19,8 @@ function render({ model, el }) {
     root.replaceChildren();
     const curves = model.get("curves");
     const svg = element("svg", root, { viewBox: `0 0 ${W} ${H}`, role: "img", "aria-label": model.get("words") });
-    svg.style.cssText = "width:100%;max-width:560px;height:auto;font:12px var(--jp-ui-font-family, system-ui, sans-serif)";
-    const ink = "var(--jp-ui-font-color1, #222)", faint = "var(--jp-border-color2, #bbb)";
+    svg.style.cssText = "width:100%;max-width:480px;height:auto;font:12px var(--jp-ui-font-family, system-ui, sans-serif)";
+    const ink = "var(--jp-ui-font-color1, light-dark(#222, #eee))", faint = "var(--jp-border-color2, #999)";
     const ys = curves.flatMap((curve) => curve.y).concat([0, 1]);
     const low = Math.min(...ys), high = Math.max(...ys), span = high - low || 1;
     const X = (x) => LEFT + x * (W - LEFT - RIGHT), Y = (y) => TOP + ((high - y) / span) * (H - TOP - BOTTOM);
@@ -31,14 +31,14 @@ function render({ model, el }) {
     for (const share of [0, 0.25, 0.5, 0.75, 1]) {
       element("text", svg, { x: X(share), y: H - BOTTOM + 16, "text-anchor": "middle", fill: ink }, `${100 * share}%`);
     }
+    const middle = (TOP + H - BOTTOM) / 2;
+    element("text", svg, { x: 12, y: middle, "text-anchor": "middle", fill: ink, transform: `rotate(-90 12 ${middle})` }, "share of the similarity");
     element("text", svg, { x: X(0.5), y: H - 6, "text-anchor": "middle", fill: ink }, "share of the input removed");
-    curves.forEach((curve, k) => {
+    curves.forEach((curve) => {
       const points = curve.y.map((y, i) => `${X(i / (curve.y.length - 1)).toFixed(1)},${Y(y).toFixed(1)}`).join(" ");
       element("polyline", svg, {
         points, fill: "none", stroke: curve.colour, "stroke-width": 2.5, "stroke-dasharray": curve.dash || "none", "data-curve": curve.name,
       });
-      element("line", svg, { x1: W - 190, x2: W - 166, y1: TOP + 10 + 17 * k, y2: TOP + 10 + 17 * k, stroke: curve.colour, "stroke-width": 2.5, "stroke-dasharray": curve.dash || "none" });
-      element("text", svg, { x: W - 160, y: TOP + 14 + 17 * k, fill: ink }, curve.name);
     });
     const at = model.get("at");
     if (at >= 0 && curves.length) {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from typing import Any
 
 import ipywidgets
@@ -12,7 +11,8 @@ from fixlip import Explanation, Samples
 from fixlip.estimators.indices import INDICES
 from fixlip.pictures import Picture
 
-from .panel import Panel, guarded, labelled
+from .facts import facts, terms
+from .panel import Panel, guarded, labelled, side_by_side
 from .views import PairView
 
 INDEX_NAMES = {
@@ -56,7 +56,7 @@ class ExplorerState(traitlets.HasTraits):
         except ValueError as error:
             self.error = str(error)
 
-    def table(self, k: int = 8) -> list[tuple[str, float, float | None]]:
+    def table(self, k: int = 10) -> list[tuple[str, float, float | None]]:
         """The strongest terms: names, value and standard error in logits."""
         kind = "crossmodal" if self.explanation.order == 2 else "players"
         return [(" – ".join(t.labels), t.value, t.stderr) for t in self.explanation.top(k, kind=kind)]
@@ -65,7 +65,7 @@ class ExplorerState(traitlets.HasTraits):
 class Explorer(Panel):
     """Sliders over p and budget, a choice of index and order, a heat map of patches and words, a table with error bars.
 
-    Hover over a patch or a word to condition on it, click to keep it.
+    Hover over a patch or a word to condition on it; click to keep it, and hover over others for single interactions.
 
     Args:
         source: `Samples` for everything; an `Explanation` for what it holds.
@@ -92,11 +92,9 @@ class Explorer(Panel):
         self.table = ipywidgets.HTML()
         super().__init__(
             [
-                ipywidgets.HBox([self.p, self.budget], layout={"flex_flow": "row wrap"}),
-                ipywidgets.HBox([self.index, self.order, self.scaling], layout={"flex_flow": "row wrap"}),
-                self.caption,
-                self.view,
-                self.table,
+                side_by_side(self.p, self.budget, self.caption),
+                side_by_side(self.index, self.order, self.scaling),
+                side_by_side(self.view, self.table),
             ]
         )
         for name in ("p", "budget", "index", "order"):
@@ -112,18 +110,13 @@ class Explorer(Panel):
         explanation = self.state.explanation
         self.view.show(explanation)
         self.p.disabled = self.state.samples is None or self.state.index != "banzhaf"
-        rows = "".join(
-            f"<tr><td>{html.escape(name)}</td><td style='text-align:right'>{value:+.2f}</td><td>"
-            + ("" if error is None else f"± {error:.2f}")
-            + "</td></tr>"
-            for name, value, error in self.state.table()
-        )
         faithful = explanation.expected_faithfulness
-        told = "not known here" if faithful is None else f"{faithful:.2f}"
-        self.table.value = (
+        told = "not known here" if faithful is None else f"<b>{faithful:.2f}</b>"
+        self.table.value = facts(
             f"similarity <b>{explanation.full_value:.2f}</b>, of which {explanation.empty_value:.2f} remain with "
-            f"everything removed; expected faithfulness (R²) <b>{told}</b>"
-            f"<table><tr><th>strongest</th><th>logits</th><th>standard error</th></tr>{rows}</table>"
+            f"everything removed<br>expected faithfulness (R²) {told}",
+            terms(self.state.table()),
+            '<span class="quiet">whiskers: 90 % intervals</span>' if explanation.stderr else "",
         )
         if self.state.error:
             self.say(self.state.error, "error")

@@ -2,50 +2,75 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import ipywidgets
 import numpy as np
 import traitlets
-from PIL import Image, ImageDraw
+from PIL import ImageColor
 
 from fixlip import Explanation, Game, Samples
+from fixlip.drawing import INK, MUTED, Sheet
 from fixlip.metrics import Curves, area_between_curves, insertion_deletion
 from fixlip.pictures import Picture
 
-from .panel import Panel, guarded, labelled
+from .facts import facts, key
+from .panel import Panel, guarded, labelled, side_by_side
 from .views import CurveView, PairView
 
-COLOURS = {"second order": "#b2182b", "first order": "#2166ac", "other": "#1b7837"}
+SECOND, FIRST = "second order", "first order"
+COLOURS = {SECOND: "#b2182b", FIRST: "#2166ac"}
+OTHER_COLOUR = "#878787"
+NOTHING = "nothing more"
 
 
 class CurveState(traitlets.HasTraits):
     """Curves of a second-order explanation, of its first-order part, and of another explanation to compare with.
 
-    Traits: `p`, `step` (how many players are removed), `side` ("insert" keeps the best, "delete" the worst), `curves`
-    (by name), `error`.
+    Traits: `p`, `step` (how many players are removed), `side` ("insert" keeps the best, "delete" the worst), `against`
+    (one of `others`), `curves` (by name), `error`.
+
+    Attributes:
+        others: what can be compared with, by name: functions that make an explanation without calling the model.
     """
 
     p = traitlets.Float(0.5, min=0.01, max=0.99)
     step = traitlets.Int(0, min=0)
     side = traitlets.Enum(["insert", "delete"], "insert")
+    against = traitlets.Unicode(NOTHING)
     curves = traitlets.Dict()
     error = traitlets.Unicode()
 
     def __init__(self, source: Samples | Explanation, game: Game, other: Explanation | None = None) -> None:
-        self.source, self.game, self.other = source, game, other
-        p = 0.5 if isinstance(source, Samples) else source.p
-        super().__init__(p=p)
+        self.source, self.game = source, game
+        self.others: dict[str, Callable[[], Explanation]] = {"a random order": self._random}
+        if isinstance(source, Samples):
+            for p in (0.3, 0.7):
+                self.others[f"p = {p}"] = lambda p=p: source.explain(p)
+            self.others["faithful Shapley"] = lambda: source.explain(index="shapley")
+        if other is not None:
+            self.others["the other"] = lambda: other
+        against = NOTHING if other is None else "the other"
+        super().__init__(p=0.5 if isinstance(source, Samples) else source.p, against=against)
         self.compute()
+
+    def _random(self) -> Explanation:
+        """Attributions without meaning: what a method has to beat."""
+        explained = self.explained().first_order()
+        return replace(explained, attributions=np.random.default_rng(0).normal(size=explained.n_players), stderr=None)
+
+    def explained(self) -> Explanation:
+        """The explanation at the current p."""
+        return self.source.explain(self.p) if isinstance(self.source, Samples) else self.source
 
     def compute(self) -> None:
         """Ask the model about the subsets at the current p; what it has answered before costs nothing."""
-        found = self.source.explain(self.p) if isinstance(self.source, Samples) else self.source
-        asked = (
-            {"second order": found, "first order": found.first_order()} if found.order == 2 else {"first order": found}
-        )
-        if self.other is not None:
-            asked["other"] = self.other
+        found = self.explained()
+        asked = {SECOND: found, FIRST: found.first_order()} if found.order == 2 else {FIRST: found}
+        if self.against in self.others:
+            asked[self.against] = self.others[self.against]()
         try:
             curves = {name: insertion_deletion(one, self.game) for name, one in asked.items()}
             for one in curves.values():
@@ -91,17 +116,20 @@ class InsertionDeletion(Panel):
         n = game.n_players
         self.p = labelled(ipywidgets.FloatSlider(self.state.p, min=0.05, max=0.95, step=0.05), "p")
         self.p.disabled = isinstance(source, Explanation)
+        self.against = labelled(ipywidgets.Dropdown(options=[NOTHING, *self.state.others]), "compare with")
         self.step = labelled(ipywidgets.IntSlider(0, min=0, max=n), "players removed")
-        self.play = ipywidgets.Play(min=0, max=n, interval=150, description="play")
+        self.play = ipywidgets.Play(min=0, max=n, interval=150, description="play", show_repeat=False)
         sides = [("keep the best (insertion)", "insert"), ("keep the worst (deletion)", "delete")]
         self.side = labelled(ipywidgets.Dropdown(options=sides), "show")
-        self.plot, self.areas = CurveView(), ipywidgets.HTML()
+        self.plot, self.key, self.areas = CurveView(), ipywidgets.HTML(), ipywidgets.HTML()
         self.view = PairView.of_players(game.players, mode="mask")
-        super().__init__([self.p, self.plot, self.areas, ipywidgets.HBox([self.play, self.step, self.side]), self.view])
+        curves = ipywidgets.VBox([self.key, self.plot, self.areas])
+        pair = ipywidgets.VBox([ipywidgets.HBox([self.play, self.step]), self.side, self.view])
+        super().__init__([side_by_side(self.p, self.against), side_by_side(curves, pair)])
         ipywidgets.jslink((self.play, "value"), (self.step, "value"))
-        for name in ("p", "step", "side"):
+        for name in ("p", "step", "side", "against"):
             traitlets.link((self.state, name), (getattr(self, name), "value"))
-        self.state.observe(self._recompute, "p")
+        self.state.observe(self._recompute, ["p", "against"])
         self.state.observe(self._scrub, ["step", "side"])
         self._show()
 
@@ -123,12 +151,14 @@ class InsertionDeletion(Panel):
         lines = []
         for name, curves in self.state.curves.items():
             insert, delete = curves.normalised()
-            lines.append({"name": f"{name}, insert", "y": insert.tolist(), "colour": COLOURS[name], "dash": ""})
-            lines.append({"name": f"{name}, delete", "y": delete.tolist(), "colour": COLOURS[name], "dash": "5 4"})
+            colour = COLOURS.get(name, OTHER_COLOUR)
+            lines.append({"name": f"{name}, insertion", "y": insert.tolist(), "colour": colour, "dash": ""})
+            lines.append({"name": f"{name}, deletion", "y": delete.tolist(), "colour": colour, "dash": "5 4"})
         told = ", ".join(f"{name} <b>{area:.2f}</b>" for name, area in self.state.areas().items())
         with self.plot.hold_sync():
             self.plot.curves, self.plot.at, self.plot.words = lines, self.state.step, f"AID: {self._words()}"
-        self.areas.value = f"area between insertion and deletion: {told}"
+        self.key.value = key(lines)
+        self.areas.value = facts(f"area between insertion and deletion (AID): {told}")
         self.view.present = [bool(one) for one in self.state.mask]
         if self.state.error:
             self.say(self.state.error, "error")
@@ -138,20 +168,28 @@ class InsertionDeletion(Panel):
 
     def picture(self) -> Picture:
         """The curves."""
-        size, (left, top, right, bottom) = (1120, 560), (70, 20, 1100, 500)
-        image = Image.new("RGBA", size, "white")
-        pen = ImageDraw.Draw(image)
+        left, top, right, bottom = 52.0, 78.0, 540.0, 300.0
+        sheet = Sheet(560, 350)
         lines = self.plot.curves
         ys = [y for line in lines for y in line["y"]] + [0.0, 1.0]
         low, high = min(ys), max(ys)
-        for line in lines:
-            count = len(line["y"]) - 1
-            points = [
-                (left + (right - left) * k / count, top + (bottom - top) * (high - y) / (high - low))
-                for k, y in enumerate(line["y"])
-            ]
-            pen.line(points, fill=line["colour"], width=5 if not line["dash"] else 2)
-        pen.line([(left, bottom), (right, bottom)], fill="black", width=2)
-        return Picture(
-            image, f"Insertion (thick) and deletion (thin) curves at p = {self.state.p:.2f}. AID: {self._words()}."
-        )
+
+        def at(x: float, y: float) -> tuple[float, float]:
+            return left + (right - left) * x, top + (bottom - top) * (high - y) / (high - low)
+
+        sheet.text((20, 24), f"Insertion and deletion at p = {self.state.p:.2f}", 15)
+        for level in (0.0, 1.0):
+            sheet.path([at(0, level), at(1, level)], MUTED, 0.6, dashed=True)
+            sheet.text((left - 8, at(0, level)[1]), f"{level:.0f}", 11, MUTED, anchor="rm")
+        for share in (0, 0.25, 0.5, 0.75, 1):
+            sheet.text((at(share, 0)[0], bottom + 14), f"{share:.0%}", 11, MUTED, anchor="mm")
+        sheet.text(((left + right) / 2, bottom + 34), "share of the input removed", 11, INK, anchor="mm")
+        for k, line in enumerate(lines):
+            count, colour, dashed = len(line["y"]) - 1, ImageColor.getrgb(line["colour"])[:3], bool(line["dash"])
+            points = [at(x / count, y) for x, y in enumerate(line["y"])]
+            sheet.path(points, colour, 2, dashed=dashed)
+            x, y = 24 + 175 * (k // 2), 46 + 16 * (k % 2)
+            sheet.path([(x, y), (x + 24, y)], colour, 2, dashed=dashed)
+            sheet.text((x + 30, y), line["name"], 11)
+        words = f"Insertion and deletion curves at p = {self.state.p:.2f}. AID: {self._words()}."
+        return Picture(sheet.finish(), words)

@@ -14,12 +14,16 @@ from fixlip import Game
 from fixlip.masks import check_p
 from fixlip.pictures import Picture
 
-from .panel import Panel, guarded, labelled
+from .facts import facts, gauge, number
+from .panel import Panel, guarded, labelled, side_by_side
 from .views import PairView
 
 
 class MaskingState(traitlets.HasTraits):
     """A coalition of a game, its value, and what single players add to it.
+
+    Attributes:
+        ends: values of nothing and of everything, logits.
 
     Traits: `present` (one boolean a player), `value` (logits), `last` and `before` (the players that were changed last,
     or -1).
@@ -32,8 +36,8 @@ class MaskingState(traitlets.HasTraits):
 
     def __init__(self, game: Game) -> None:
         self.game = game
-        self._ends = game.empty_value, game.full_value
-        super().__init__(present=[True] * game.n_players, value=self._ends[1])
+        self.ends = game.empty_value, game.full_value
+        super().__init__(present=[True] * game.n_players, value=self.ends[1])
 
     @traitlets.validate("present")
     def _check(self, proposal: Any) -> list[bool]:
@@ -52,8 +56,16 @@ class MaskingState(traitlets.HasTraits):
     @property
     def share(self) -> float:
         """How far the value lies from that of nothing (0) towards that of everything (1)."""
-        empty, full = self._ends
+        empty, full = self.ends
         return (self.value - empty) / (full - empty) if full != empty else float("nan")
+
+    @property
+    def share_in_words(self) -> str:
+        """The share, and of what."""
+        empty, full = self.ends
+        if empty == full:
+            return f"nothing and everything are alike ({full:.2f})"
+        return f"{round(100 * self.share)} % of the way from nothing ({empty:.2f}) to everything ({full:.2f})"
 
     def effect(self, player: int) -> float:
         """What one player adds to the others that are present (its marginal contribution), logits."""
@@ -93,13 +105,14 @@ class MaskingGame(Panel):
 
     def __init__(self, game: Game) -> None:
         self.state = MaskingState(game)
-        self.view = PairView.of_players(game.players, mode="mask")
+        told = "click a patch or a word to take it away or bring it back"
+        self.view = PairView.of_players(game.players, mode="mask", words=told)
         self.readout = ipywidgets.HTML()
         self.p = labelled(ipywidgets.FloatSlider(0.5, min=0.05, max=0.95, step=0.05), "p")
-        self.buttons = {
-            name: ipywidgets.Button(description=name) for name in ("everything", "nothing", "random mask at p")
-        }
-        super().__init__([ipywidgets.HBox([*self.buttons.values(), self.p]), self.view, self.readout])
+        names = ("everything", "nothing", "random mask at p")
+        self.buttons = {name: ipywidgets.Button(description=name, layout={"width": "auto"}) for name in names}
+        controls = ipywidgets.HBox([*self.buttons.values()])
+        super().__init__([side_by_side(controls, self.p), side_by_side(self.view, self.readout)])
         traitlets.link((self.state, "present"), (self.view, "present"))
         self.state.observe(self._tell, ["value", "last"])
         count = game.n_players
@@ -119,15 +132,20 @@ class MaskingGame(Panel):
     @guarded
     def _tell(self, _: Any) -> None:
         state, labels = self.state, self.state.game.labels
-        lines = [f"similarity <b>{state.value:.2f}</b> ({state.share:.0%} of the way from nothing to everything)"]
+        told = state.share_in_words
+        parts = [f"similarity <b>{state.value:.2f}</b>", gauge(state.share, told), f'<span class="quiet">{told}</span>']
+        notes = []
         if state.last >= 0:
-            name = html.escape(labels[state.last])
-            lines.append(f"“{name}” adds <b>{state.effect(state.last):+.2f}</b> to what else is there")
+            effect = number(state.effect(state.last))
+            notes.append([state.last, effect])
+            parts.append(f"<p>“{html.escape(labels[state.last])}” adds <b>{effect}</b> to what else is there")
         if state.before >= 0:
+            notes.append([state.before, number(state.effect(state.before))])
+            both = number(state.interaction(state.last, state.before))
             other = html.escape(labels[state.before])
-            both = state.interaction(state.last, state.before)
-            lines.append(f"together with “{other}” it adds <b>{both:+.2f}</b> more than one by one")
-        self.readout.value = "<br>".join(lines)
+            parts.append(f"<br>together with “{other}” it adds <b>{both}</b> more than one by one (their interaction)")
+        self.readout.value = facts(*parts)
+        self.view.notes = notes
 
     def picture(self) -> Picture:
         """The masked image; the words say what is present and how similar it is."""
@@ -140,7 +158,5 @@ class MaskingGame(Panel):
         rows, columns = game.grid
         kept = np.kron(present[: game.n_image].reshape(rows, columns), np.ones((336 // rows + 1, 336 // columns + 1)))
         image[~kept[:336, :336].astype(bool)] = 128
-        said = (
-            f"{words}: similarity {self.state.value:.1f}, {self.state.share:.0%} of the way from nothing to everything"
-        )
+        said = f"{words}: similarity {self.state.value:.1f}, {self.state.share_in_words}."
         return Picture(Image.fromarray(image).convert("RGBA"), said)

@@ -10,7 +10,9 @@ function colour(value, scale) {
 }
 const css = (rgb) => `rgb(${rgb.join(",")})`;
 const ink = (rgb) => (0.3 * rgb[0] + 0.59 * rgb[1] + 0.11 * rgb[2] > 140 ? "#111" : "#fff");
-const signed = (value) => (value < 0 ? "−" : "+") + Math.abs(value).toFixed(Math.abs(value) < 0.1 ? 3 : 2);
+const signed = (value) => (value < 0 ? "−" : "+") + Math.abs(value).toFixed(Math.abs(value) < 0.095 ? 3 : 2);
+// Within this many standard errors of zero a value is not told from it: no number is written into its patch.
+const CERTAIN = 1.645;
 const floats = (data) => new Float32Array(data.buffer.slice(data.byteOffset, data.byteOffset + data.byteLength));
 
 function element(name, parent, attributes = {}) {
@@ -57,11 +59,11 @@ function render({ model, el }) {
   function build() {
     root.replaceChildren();
     const [rows, columns] = model.get("grid");
-    const frame = document.createElement("div");
-    frame.className = "picture";
-    root.append(frame);
-    const svg = element("svg", frame, { viewBox: `0 0 ${columns} ${rows}`, role: "group", "aria-label": "image patches" });
-    element("image", svg, { href: model.get("image"), width: columns, height: rows, preserveAspectRatio: "none" });
+    const picture = document.createElement("div");
+    picture.className = "picture";
+    root.append(picture);
+    const svg = element("svg", picture, { viewBox: `0 0 ${columns} ${rows}`, role: "group", "aria-label": "image patches" });
+    element("image", svg, { href: model.get("image"), width: columns, height: rows, preserveAspectRatio: "none", class: "photo" });
     const patches = [];
     for (let k = 0; k < rows * columns; k++) {
       const patch = element("rect", svg, {
@@ -82,7 +84,7 @@ function render({ model, el }) {
       });
       patches.push(patch);
     }
-    const numbers = element("g", svg);
+    const frame = element("g", svg);
     const chips = document.createElement("div");
     chips.className = "chips";
     root.append(chips);
@@ -98,11 +100,14 @@ function render({ model, el }) {
       chips.append(chip);
       return chip;
     });
+    const told = document.createElement("div");
+    told.className = "told";
+    told.setAttribute("role", "status");
     const legend = document.createElement("div");
     legend.className = "legend";
-    root.append(legend);
+    root.append(told, legend);
     const edges = element("svg", root, { class: "edges", "aria-hidden": "true" });
-    parts = { svg, patches, numbers, buttons, legend, edges };
+    parts = { patches, frame, buttons, told, legend, edges };
     paint();
   }
 
@@ -113,8 +118,14 @@ function render({ model, el }) {
     const values = floats(model.get("values"));
     const all = floats(model.get("interactions"));
     const n = values.length;
-    const condition = hovered >= 0 ? hovered : model.get("selected");
-    const shown = masking || condition < 0 || !all.length ? values : all.slice(condition * n, (condition + 1) * n);
+    const selected = model.get("selected");
+    const condition = selected >= 0 ? selected : hovered;
+    const conditioned = !masking && condition >= 0 && all.length > 0;
+    const row = (array) => array.slice(condition * n, (condition + 1) * n);
+    const shown = conditioned ? row(all) : values;
+    const errors = conditioned ? row(floats(model.get("pair_errors"))) : floats(model.get("errors"));
+    const notes = new Map(model.get("notes"));
+    root.classList.toggle("explain", !masking);
     const n_image = count();
     const most = (array) => array.reduce((a, b) => Math.max(a, Math.abs(b)), 0) || 1;
     const fixed = model.get("scale");
@@ -122,7 +133,8 @@ function render({ model, el }) {
     const apart = model.get("scaling") === "separate" && !(fixed > 0);
     const scales = apart ? [most(shown.slice(0, n_image)), most(shown.slice(n_image))] : [joint, joint];
     const strongest = new Set([...shown.keys()].slice(0, n_image).sort((a, b) => Math.abs(shown[b]) - Math.abs(shown[a])).slice(0, 6));
-    parts.numbers.replaceChildren();
+    const written = [];
+    parts.frame.replaceChildren();
     const columns = model.get("grid")[1];
     parts.patches.forEach((patch, k) => {
       const value = shown[k];
@@ -131,18 +143,18 @@ function render({ model, el }) {
         patch.setAttribute("fill-opacity", present[k] ? 0 : 1);
         patch.setAttribute("aria-pressed", present[k]);
         patch.setAttribute("aria-label", label(k));
+        if (notes.has(k)) written.push([k, notes.get(k)]);
         return;
       }
-      patch.setAttribute("fill", css(colour(value, scales[0])));
-      patch.setAttribute("fill-opacity", 0.25 + 0.6 * Math.min(1, Math.abs(value) / scales[0]));
+      // Hue says the sign, opacity the size, over a pale picture: as in the static pictures.
+      patch.setAttribute("fill", css(value < 0 ? ENDS[0] : ENDS[2]));
+      patch.setAttribute("fill-opacity", 0.82 * Math.min(1, Math.abs(value) / scales[0]));
       patch.setAttribute("aria-label", `${label(k)} ${signed(value)}`);
-      if (strongest.has(k) && Math.abs(value) > 0.2 * scales[0]) {
-        const text = element("text", parts.numbers, { x: (k % columns) + 0.5, y: Math.floor(k / columns) + 0.58, class: "number" });
-        text.textContent = signed(value);
-      }
+      const certain = !errors.length || Math.abs(value) > CERTAIN * errors[k];
+      if (strongest.has(k) && certain && Math.abs(value) > 0.12 * scales[0]) written.push([k, signed(value)]);
     });
     if (!masking && condition >= 0 && condition < n_image) {
-      element("rect", parts.numbers, { x: condition % columns, y: Math.floor(condition / columns), width: 1, height: 1, class: "chosen" });
+      element("rect", parts.frame, { x: condition % columns, y: Math.floor(condition / columns), width: 1, height: 1, class: "chosen" });
     }
     parts.buttons.forEach((chip, t) => {
       const player = n_image + t;
@@ -152,8 +164,10 @@ function render({ model, el }) {
       chip.classList.toggle("absent", masking && !present[player]);
       chip.classList.toggle("chosen-chip", !masking && condition === player);
       chip.setAttribute("aria-pressed", masking ? present[player] : condition === player);
-      chip.querySelector("small").textContent = masking || condition === player ? "" : signed(shown[player]);
+      const note = masking ? notes.get(player) || "" : signed(shown[player]);
+      chip.querySelector("small").textContent = condition === player && !masking ? "" : note;
     });
+    parts.told.textContent = masking ? model.get("words") : tell(shown, errors, condition);
     parts.legend.replaceChildren();
     if (!masking) {
       const bar = document.createElement("span");
@@ -162,7 +176,20 @@ function render({ model, el }) {
     }
     root.dataset.condition = condition;
     root.dataset.shown = Array.from(shown.slice(0, 3), (value) => value.toFixed(4)).join(" ");
-    line(masking || condition >= 0 ? [] : edges(all, n, n_image));
+    lay(masking || condition >= 0 ? [] : edges(all, n, n_image), written);
+  }
+
+  // What the pointer is on, in words, with its standard error.
+  function tell(shown, errors, condition) {
+    const number = (player) => signed(shown[player]) + (errors.length ? ` ± ${errors[player].toFixed(2)}` : "") + " logits";
+    if (condition < 0) return "hover over or click a patch or a word";
+    if (model.get("selected") < 0) {
+      const own = floats(model.get("values"))[condition], bars = floats(model.get("errors"));
+      const bar = bars.length ? ` ± ${bars[condition].toFixed(2)}` : "";
+      return `${label(condition)}: ${signed(own)}${bar} logits; shown is what goes with it`;
+    }
+    if (hovered < 0 || hovered === condition) return `what goes with ${label(condition)}; click it again to let go`;
+    return `${label(condition)} with ${label(hovered)}: ${number(hovered)}`;
   }
 
   function edges(all, n, n_image) {
@@ -171,26 +198,32 @@ function render({ model, el }) {
     return pairs.sort((a, b) => b[0] - a[0]).slice(0, model.get("edges"));
   }
 
-  function line(pairs) {
+  // Over the picture: edges, the strongest on top, and then numbers, which must stay readable.
+  function lay(pairs, written) {
     parts.edges.replaceChildren();
     const at = root.getBoundingClientRect();
-    if (!at.width || !pairs.length) return;
-    const most = pairs[0][0] || 1;
-    for (const [size, i, t, value] of pairs) {
+    if (!at.width) return;
+    const most = pairs.length ? pairs[0][0] || 1 : 1;
+    for (const [size, i, t, value] of pairs.reverse()) {
       const a = parts.patches[i].getBoundingClientRect();
       const b = parts.buttons[t - count()].getBoundingClientRect();
       const from = [a.x + a.width / 2 - at.x, a.y + a.height / 2 - at.y];
       const to = [b.x + b.width / 2 - at.x, b.y - at.y];
-      element("path", parts.edges, {
-        d: `M${from} C${from[0]},${(from[1] + to[1]) / 2} ${to[0]},${(from[1] + to[1]) / 2} ${to}`,
-        fill: "none", stroke: value < 0 ? "#2166ac" : "#b2182b", "stroke-width": 1.5 + 2.5 * (size / most),
-        "stroke-dasharray": value < 0 ? "6 4" : "none", opacity: 0.85,
-      });
+      const middle = (from[1] + to[1]) / 2, width = 1.2 + 2.8 * (size / most), stroke = css(colour(value, Math.abs(value)));
+      const d = `M${from} C${from[0]},${middle} ${to[0]},${middle} ${to}`;
+      element("path", parts.edges, { d, class: "halo", "stroke-width": width + 2 });
+      element("path", parts.edges, { d, fill: "none", stroke, "stroke-width": width, "stroke-dasharray": value < 0 ? "6 4" : "none" });
+      element("circle", parts.edges, { cx: from[0], cy: from[1], r: 2.5 + width / 2, fill: stroke, stroke: "#fff", "stroke-width": 1.5 });
+    }
+    for (const [player, text] of written) {
+      const box = parts.patches[player].getBoundingClientRect();
+      const size = Math.max(9, Math.min(13, box.width / 4));
+      element("text", parts.edges, { x: box.x - at.x + 3, y: box.y - at.y + size + 1, "font-size": size, class: "number" }).textContent = text;
     }
   }
 
   for (const name of ["image", "tokens", "grid"]) model.on(`change:${name}`, build);
-  for (const name of ["values", "interactions", "present", "selected", "mode", "scale", "scaling", "edges"]) {
+  for (const name of ["values", "errors", "interactions", "pair_errors", "notes", "words", "present", "selected", "mode", "scale", "scaling", "edges"]) {
     model.on(`change:${name}`, paint);
   }
   build();

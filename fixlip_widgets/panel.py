@@ -98,14 +98,14 @@ class Panel(ipywidgets.VBox):
         return bundle
 
     def to_html(self, path: str | os.PathLike[str]) -> Path:
-        """Write the views as a page that opens offline; hovering and selecting work in it, sliders do not.
+        """Write the views and numbers as a page that opens offline; hovering and selecting work in it, sliders do not.
 
         Raises:
             ValueError: if it cannot be written.
         """
         target = Path(path)
         try:
-            target.write_text(_page([view for view in _walk(self) if isinstance(view, anywidget.AnyWidget)]), "utf-8")
+            target.write_text(_page([part for part in _walk(self) if part is not self.message]), "utf-8")
         except OSError as error:
             raise ValueError(f"path: cannot write {str(target)!r} ({error.strerror or error}).") from None
         return target
@@ -126,6 +126,12 @@ def guarded(method: Callable[..., None]) -> Callable[..., None]:
     return call
 
 
+def side_by_side(*parts: ipywidgets.Widget) -> ipywidgets.Widget:
+    """Parts in a row, below each other where the page is narrow."""
+    layout = {"flex_flow": "row wrap", "grid_gap": "8px 28px", "align_items": "flex-start"}
+    return ipywidgets.Box(list(parts), layout=layout)
+
+
 def labelled(control: ipywidgets.Widget, label: str) -> ipywidgets.Widget:
     """A control with a visible label beside it, which is its accessible name too."""
     control.description = label
@@ -140,10 +146,15 @@ def _walk(widget: ipywidgets.Widget) -> list[ipywidgets.Widget]:
     return found
 
 
-def _page(views: list[Any]) -> str:
-    """One script a view: its module, its traits, and as much of a model as drawing needs."""
-    blocks, styles = [], []
-    for k, view in enumerate(views):
+def _page(parts: list[Any]) -> str:
+    """Numbers as they are, and one script a view: its module, its traits, and as much of a model as drawing needs."""
+    blocks, places = [], []
+    for k, view in enumerate(parts):
+        if isinstance(view, ipywidgets.HTML):
+            places.append(view.value)
+        if not isinstance(view, anywidget.AnyWidget):
+            continue
+        places.append(f'<div id="view{k}"></div>')
         state = {}
         for name in view.traits(sync=True):
             value = getattr(view, name)
@@ -152,14 +163,13 @@ def _page(views: list[Any]) -> str:
             elif not name.startswith("_") and isinstance(value, str | int | float | list | bool):
                 state[name] = value
         module = str(view._esm).replace("export default { render };", "")
-        styles.append(str(getattr(view, "_css", "")))
         blocks.append(
             f"{{\n{module}\nrender({{model: model({json.dumps(state)}), el: document.getElementById('view{k}')}});\n}}"
         )
-    places = "\n".join(f'<div id="view{k}"></div>' for k in range(len(views)))
-    return _PAGE.format(styles="\n".join(dict.fromkeys(styles)), places=places, blocks="\n".join(blocks), model=_MODEL)
+    return _PAGE.format(styles=_CSS, places="\n".join(places), blocks="\n".join(blocks), model=_MODEL)
 
 
+_CSS = Path(__file__).with_name("pair.css").read_text("utf-8")
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>FIxLIP</title><style>

@@ -14,7 +14,8 @@ from fixlip import Encoder, Explanation, Game, emoji, sample
 from fixlip.metrics import PointingGame, PointingScore, mosaic
 from fixlip.pictures import Picture
 
-from .panel import Panel, guarded, labelled
+from .facts import facts, table
+from .panel import Panel, guarded, labelled, side_by_side
 from .views import PairView
 
 # Masked images encoded before progress is shown and a cancellation is heeded.
@@ -101,10 +102,8 @@ class PointingGameBuilder(Panel):
             [
                 ipywidgets.HBox(self.cells[:2]),
                 ipywidgets.HBox(self.cells[2:]),
-                ipywidgets.HBox([self.objects, self.p, self.button], layout={"flex_flow": "row wrap"}),
-                self.place,
-                self.word,
-                self.table,
+                side_by_side(self.objects, self.p, self.button),
+                side_by_side(self.place, ipywidgets.VBox([self.word, self.table])),
             ]
         )
         traitlets.link((self.state, "objects"), (self.objects, "value"))
@@ -137,17 +136,15 @@ class PointingGameBuilder(Panel):
         self.place.children = [self.view]
         words = explanation.labels[explanation.n_image :]
         self.word.options = [("all", -1), *((word, explanation.n_image + k) for k, word in enumerate(words))]
-        rows = ""
-        for k, sums in enumerate(score.by_cell):
-            cells = "".join(
-                f"<td style='text-align:right'>{value:+.1f} {'✓' if (value > 0) == (k == cell) else '✗'}</td>"
-                for cell, value in enumerate(sums)
-            )
-            rows += f"<tr><th>{html.escape(self.state.labels[k])}</th>{cells}</tr>"
-        head = "".join(f"<th>{cell}</th>" for cell in CELLS)
-        self.table.value = (
-            f"pointing game recognition <b>{score.pgr:.2f}</b>: right mass {score.correct:.1f}, wrong {score.wrong:.1f}"
-            f"<table><tr><th></th>{head}</tr>{rows}</table>"
+        rows = [
+            [html.escape(label), *(_sum(value, k == cell) for cell, value in enumerate(sums))]
+            for k, (label, sums) in enumerate(zip(self.state.labels, score.by_cell, strict=False))
+        ]
+        self.table.value = facts(
+            f"pointing game recognition <b>{score.pgr:.2f}</b>: "
+            f"right mass {score.correct:.1f}, wrong {score.wrong:.1f}",
+            table(["word", *CELLS], rows),
+            '<span class="quiet">sums over a cell\'s patches, logits; ✓ where positive just in the own cell</span>',
         )
 
     @guarded
@@ -165,3 +162,9 @@ class PointingGameBuilder(Panel):
         drawn = self.state.explanation.draw(condition=condition, edges=0, width=380)
         masses = np.round(self.state.score.by_cell, 1).tolist()
         return Picture(drawn.image, f"Pointing game recognition {self.state.score.pgr:.2f}; sums by cell {masses}.")
+
+
+def _sum(value: float, own: bool) -> str:
+    """What a word points at in a cell, and whether that is right: bold in the own one."""
+    told = f"{value:+.1f}".replace("-", "−") + (" ✓" if (value > 0) == own else " ✗")
+    return f"<b>{told}</b>" if own else told

@@ -20,9 +20,13 @@ FOLDER = Path(__file__).parent
 class PairView(anywidget.AnyWidget):
     """Image patches and caption words with values, or present and absent.
 
-    In the mode "explain" hovering conditions on a player (drawn in the page, without the kernel) and a click selects
-    it; in the mode "mask" a click takes a player away or brings it back. Every player can be reached by keyboard: Tab,
-    arrow keys among patches, Enter.
+    In the mode "explain" hovering conditions on a player (drawn in the page, without the kernel) and a click keeps it,
+    whereafter hovering tells single interactions; in the mode "mask" a click takes a player away or brings it back.
+    Every player can be reached by keyboard: Tab, arrow keys among patches, Enter.
+
+    Traits of what is drawn: `values` (n,), `interactions` (n, n) and their standard errors `errors` and `pair_errors`
+    (nothing where unknown), all float32 in logits; `notes`, a list of [player, text] written on players in the mode
+    "mask", and `words` below.
     """
 
     _esm = FOLDER / "pair.js"
@@ -31,7 +35,11 @@ class PairView(anywidget.AnyWidget):
     grid = traitlets.List([1, 1]).tag(sync=True)
     tokens = traitlets.List().tag(sync=True)
     values = traitlets.Bytes(b"").tag(sync=True)
+    errors = traitlets.Bytes(b"").tag(sync=True)
     interactions = traitlets.Bytes(b"").tag(sync=True)
+    pair_errors = traitlets.Bytes(b"").tag(sync=True)
+    notes = traitlets.List().tag(sync=True)
+    words = traitlets.Unicode().tag(sync=True)
     present = traitlets.List().tag(sync=True)
     selected = traitlets.Int(-1).tag(sync=True)
     last = traitlets.Int(-1).tag(sync=True)
@@ -65,8 +73,11 @@ class PairView(anywidget.AnyWidget):
             if self.tokens != who["tokens"]:
                 self.image, self.grid, self.tokens = who["image"], who["grid"], who["tokens"]
                 self.selected = -1
-            self.values = explanation.attributions.astype(np.float32).tobytes()
-            self.interactions = explanation.interactions.astype(np.float32).tobytes()
+            errors = explanation.stderr or (np.zeros(0), np.zeros(0))
+            self.values, self.interactions, self.errors, self.pair_errors = (
+                numbers.astype(np.float32).tobytes()
+                for numbers in (explanation.attributions, explanation.interactions, *errors)
+            )
 
 
 class CurveView(anywidget.AnyWidget):

@@ -67,6 +67,10 @@ def test_a_click_on_a_word_conditions_on_it(page):
     changed(page, "the-explorer", before)
     assert "chosen-chip" in word.get_attribute("class")
     assert page.locator(".the-explorer .number").count() > 0
+    page.locator(".the-explorer .patch").nth(17).hover()
+    told = page.locator(".the-explorer .told")
+    assert told.inner_text().startswith("cactus with patch 3,4: ") and "±" in told.inner_text()
+    page.mouse.move(0, 0)
     word.click()
 
 
@@ -87,6 +91,7 @@ def test_a_click_on_a_patch_takes_it_away_and_the_value_follows(page):
     )
     assert "adds" in said.inner_text()
     assert page.locator(".the-game .patch").nth(17).get_attribute("aria-pressed") == "false"
+    page.wait_for_selector(".the-game .number")
 
 
 def test_players_can_be_reached_by_keyboard(page):
@@ -100,6 +105,12 @@ def test_scrubbing_moves_the_marker_and_masks_the_pair(page):
     drag(page, page.locator(".the-curves .widget-slider").nth(1), 0.5)
     page.wait_for_function("+document.querySelector('.the-curves [data-marker]').dataset.marker > 10")
     page.wait_for_function("document.querySelectorAll('.the-curves .patch[aria-pressed=false]').length > 5")
+
+
+def test_another_explanation_joins_the_curves(page):
+    page.locator(".the-curves select").first.select_option("a random order")
+    page.wait_for_function("document.querySelectorAll('.the-curves polyline[data-curve]').length === 6")
+    assert "a random order" in page.locator(".the-curves .fixlip-key").inner_text()
 
 
 def test_a_pointing_game_is_built_and_run(page):

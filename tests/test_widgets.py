@@ -1,5 +1,6 @@
 """Widgets without a browser: every control through its trait, and what would be drawn."""
 
+import ipywidgets
 import numpy as np
 import pytest
 import traitlets
@@ -71,8 +72,13 @@ def test_the_table_has_error_bars_and_the_faithfulness_is_in_sight(samples):
     explorer.p.value = 0.6
     found = samples.explain(0.6)
     term = found.top(1)[0]
-    assert f"{term.value:+.2f}" in explorer.table.value and f"± {term.stderr:.2f}" in explorer.table.value
+    assert (
+        f"{term.value:+.2f}" in explorer.table.value.replace("−", "-")
+        and f"± {term.stderr:.2f}" in explorer.table.value
+    )
     assert f"{found.expected_faithfulness:.2f}" in explorer.table.value
+    np.testing.assert_allclose(floats(explorer.view, "errors"), found.stderr[0], rtol=1e-5)
+    np.testing.assert_allclose(floats(explorer.view, "pair_errors"), found.stderr[1].ravel(), rtol=1e-5)
 
 
 def test_another_caption_encodes_no_image_again(samples, asked, encoder, scene):
@@ -98,7 +104,7 @@ def test_errors_appear_in_the_widget_in_words(samples):
 def test_an_explanation_alone_can_be_looked_at_but_not_moved():
     explorer = widgets.Explorer(mosaic())
     assert explorer.p.disabled and explorer.budget.disabled and explorer.caption.disabled
-    assert floats(explorer.view, "interactions").size == 53 * 53
+    assert floats(explorer.view, "interactions").size == 53 * 53 and explorer.view.errors == b""
     with pytest.raises(ValueError, match="source: got str, wanted Samples or an Explanation"):
         widgets.Explorer("cat.npz")
     with pytest.raises(ValueError, match="a widget wants image patches on a grid and the image itself"):
@@ -130,6 +136,10 @@ def test_the_value_follows_the_click(game):
         played.view.present = present.tolist()
         assert played.state.value == pytest.approx(game(present[None])[0])
     assert f"{played.state.value:.2f}" in played.readout.value
+    effects = {player: played.state.effect(player) for player in (game.n_players - 1, 20)}
+    assert {player: float(text.replace("−", "-")) for player, text in played.view.notes} == pytest.approx(
+        effects, abs=0.006
+    ), "what the last two add is written on them"
     assert (played.state.last, played.state.before) == (game.n_players - 1, 20)
     played.buttons["everything"].click()
     assert played.state.share == pytest.approx(1)
@@ -163,7 +173,7 @@ def test_marginal_contributions_and_interactions_are_by_definition(game):
 def test_curves_follow_p_and_the_scrubber_shows_the_subset(samples):
     shown = widgets.InsertionDeletion(samples)
     names = [curve["name"] for curve in shown.plot.curves]
-    assert names == ["second order, insert", "second order, delete", "first order, insert", "first order, delete"]
+    assert names == [f"{order} order, {curve}" for order in ("second", "first") for curve in ("insertion", "deletion")]
     before = shown.plot.curves[0]["y"]
     shown.p.value = 0.3
     shown.wait()
@@ -179,9 +189,28 @@ def test_curves_follow_p_and_the_scrubber_shows_the_subset(samples):
 
 def test_a_second_explanation_can_be_compared(samples):
     shown = widgets.InsertionDeletion(samples.explain(0.5), samples.game, samples.explain(0.3))
-    assert shown.p.disabled and "other" in shown.state.areas() and len(shown.plot.curves) == 6
+    assert shown.p.disabled and "the other" in shown.state.areas() and len(shown.plot.curves) == 6
+    assert "p = 0.3" not in shown.against.options, "an explanation alone is of one p"
     with pytest.raises(ValueError, match="game: wanted the game"):
         widgets.InsertionDeletion(samples.explain(0.5))
+
+
+def test_what_to_compare_with_is_chosen_in_place(samples):
+    shown = widgets.InsertionDeletion(samples)
+    areas = {}
+    for name in shown.against.options[1:]:
+        shown.against.value = name
+        shown.wait()
+        assert name in shown.key.value and len(shown.plot.curves) == 6
+        areas[name] = shown.state.areas()[name]
+    assert shown.state.areas()["second order"] > areas["a random order"] + 0.3
+    from fixlip.metrics import area_between_curves, insertion_deletion
+
+    for name, expected in (("p = 0.3", samples.explain(0.3)), ("faithful Shapley", samples.explain(index="shapley"))):
+        assert areas[name] == pytest.approx(area_between_curves(insertion_deletion(expected, samples.game)))
+    shown.against.value = shown.against.options[0]
+    shown.wait()
+    assert len(shown.plot.curves) == 4
 
 
 # ---- pointing game
@@ -261,6 +290,13 @@ def everything(encoder, samples):
     yield widgets.Compare(first, samples.explain(0.3))
 
 
+def numbers(widget):
+    if isinstance(widget, ipywidgets.HTML):
+        yield widget
+    for child in getattr(widget, "children", ()):
+        yield from numbers(child)
+
+
 def test_a_picture_stays_where_no_kernel_runs(encoder, samples, tmp_path):
     for number, panel in enumerate(everything(encoder, samples)):
         bundle = panel._repr_mimebundle_()
@@ -268,5 +304,6 @@ def test_a_picture_stays_where_no_kernel_runs(encoder, samples, tmp_path):
         assert "0x" not in bundle["text/plain"] and len(bundle["text/plain"]) > 20
         page = panel.to_html(tmp_path / f"{number}.html").read_text()
         assert "http://" not in page.replace("http://www.w3.org", "") and "https://" not in page
+        assert all(part.value in page for part in numbers(panel)), "what is said in numbers is in the page too"
         with pytest.raises(ValueError, match="cannot write"):
             panel.to_html(tmp_path / "no" / "folder.html")
