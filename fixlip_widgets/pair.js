@@ -69,6 +69,7 @@ function render({ model, el }) {
       const patch = element("rect", svg, {
         x: k % columns, y: Math.floor(k / columns), width: 1, height: 1, class: "patch",
         role: "button", tabindex: k === 0 ? 0 : -1, "data-player": k,
+        "data-lm-suppress-shortcuts": true, // Jupyter's (Enter, arrows) would take the keys before a patch gets them
       });
       patch.addEventListener("click", () => click(k));
       patch.addEventListener("mouseenter", () => hover(k));

@@ -128,6 +128,8 @@ def guarded(method: Callable[..., None]) -> Callable[..., None]:
 
 def side_by_side(*parts: ipywidgets.Widget) -> ipywidgets.Widget:
     """Parts in a row, below each other where the page is narrow."""
+    for part in parts:
+        part.layout.max_width = "100%"
     layout = {"flex_flow": "row wrap", "grid_gap": "8px 28px", "align_items": "flex-start"}
     return ipywidgets.Box(list(parts), layout=layout)
 

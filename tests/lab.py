@@ -1,4 +1,4 @@
-"""JupyterLab in a headless browser, with a notebook whose cells have been run."""
+"""JupyterLab or Notebook 7 in a headless browser, with a notebook whose cells have been run."""
 
 import os
 import shutil
@@ -14,18 +14,20 @@ import nbformat
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 TOKEN = "fixlip"
+PATHS = {"lab": "lab/tree", "notebook": "notebooks"}
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 FLAGS += ["--disable-component-update", "--disable-sync"]
 
 
 @contextmanager
-def running_notebook(home, cells, ready):
+def running_notebook(home, cells, ready, app="lab"):
     """Yield a Playwright page of a notebook whose cells run, and a list of what it asked for outside this machine.
 
     Args:
         home: an empty folder: the server's home, and where the notebook lies.
         cells: sources of code cells.
         ready: CSS selector of what the last cell shows.
+        app: "lab" or "notebook".
     """
     from playwright.sync_api import sync_playwright
 
@@ -40,7 +42,7 @@ def running_notebook(home, cells, ready):
         port = free.getsockname()[1]
     base, asked = f"http://127.0.0.1:{port}", []
     with open(home / "lab.log", "w") as log:
-        server = _start(home, port, log)
+        server = _start(home, port, log, app)
         try:
             _wait_for(f"{base}/api/status?token={TOKEN}", server)
             with sync_playwright() as playwright:
@@ -55,7 +57,7 @@ def running_notebook(home, cells, ready):
                         route.abort()
 
                 page.route("**/*", only_here)
-                page.goto(f"{base}/lab/tree/widgets.ipynb?token={TOKEN}&reset")
+                page.goto(f"{base}/{PATHS[app]}/widgets.ipynb?token={TOKEN}")
                 is_ready = "window.jupyterapp?.shell?.currentWidget?.sessionContext?.isReady === true"
                 page.wait_for_function(is_ready, timeout=60_000)
                 page.evaluate("window.jupyterapp.commands.execute('notebook:run-all-cells')")
@@ -67,14 +69,15 @@ def running_notebook(home, cells, ready):
             server.wait(20)
 
 
-def _start(home, port, log):
+def _start(home, port, log, app):
     # The widgets' own lab extensions lie in the environment; only what a user keeps is replaced.
     folders = {f"JUPYTER_{name}_DIR": str(home / name.lower()) for name in ("CONFIG", "DATA", "RUNTIME")}
     environment = os.environ | folders | {"HOME": str(home), "IPYTHONDIR": str(home / "ipython")}
     environment["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).parent.parent), environment.get("PYTHONPATH", "")])
-    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--ip=127.0.0.1", f"--port={port}", "--allow-root"]
+    module, name = {"lab": ("jupyterlab", "LabApp"), "notebook": ("notebook", "JupyterNotebookApp")}[app]
+    command = [sys.executable, "-m", module, "--no-browser", "--ip=127.0.0.1", f"--port={port}", "--allow-root"]
     command += ["--ServerApp.port_retries=0", f"--IdentityProvider.token={TOKEN}"]
-    command += ["--LabApp.expose_app_in_browser=True"]
+    command += [f"--{name}.expose_app_in_browser=True"]
     return subprocess.Popen(command, cwd=home, env=environment, stdout=log, stderr=subprocess.STDOUT)
 
 

@@ -21,14 +21,15 @@ CELLS = [
 ]
 
 
-@pytest.fixture(scope="module")
-def page(tmp_path_factory):
-    """A page of JupyterLab with all cells run; nothing outside this machine may be asked for."""
+@pytest.fixture(scope="module", params=["lab", "notebook"])
+def page(request, tmp_path_factory):
+    """A page of JupyterLab or Notebook 7 with all cells run; nothing outside this machine may be asked for."""
     if CHROMIUM is None:
         if os.environ.get("CI"):
             pytest.fail("Chromium is not installed, and in CI the browser test must not skip.")
         pytest.skip("Chromium is not installed: `apt-get install chromium`, or name it in CHROMIUM.")
-    with running_notebook(tmp_path_factory.mktemp("home"), CELLS, ".the-builder .widget-button") as (opened, asked):
+    ready, home = ".the-builder .widget-button", tmp_path_factory.mktemp("home")
+    with running_notebook(home, CELLS, ready, app=request.param) as (opened, asked):
         opened.asked = asked
         yield opened
 
@@ -119,6 +120,21 @@ def test_a_pointing_game_is_built_and_run(page):
     page.wait_for_selector(".the-builder .chip", timeout=60_000)
     assert page.locator(".the-builder .chip").first.inner_text().startswith("owl")
     assert "pointing game recognition" in page.locator(".the-builder").inner_text()
+
+
+@pytest.mark.parametrize("place", ["the-explorer", "the-game", "the-curves", "the-builder"])
+def test_nothing_is_cut_off_in_a_narrow_page(page, place):
+    wide = page.viewport_size
+    page.set_viewport_size({"width": 700, "height": 1000})
+    try:
+        page.wait_for_function(
+            "(place) => { const e = document.querySelector(`.${place}`); "
+            "const all = [e, ...e.querySelectorAll('*')].filter(x => !x.closest('.fixlip-facts table')); "  # it scrolls
+            "return all.every(x => x.getBoundingClientRect().right <= innerWidth) }",
+            arg=place,
+        )
+    finally:
+        page.set_viewport_size(wide)
 
 
 def test_nothing_outside_this_machine_was_asked_for(page):
