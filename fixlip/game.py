@@ -37,11 +37,16 @@ class Game:
         text: the caption.
 
     Raises:
+        TypeError: if there is no encoder, but a model's name, say.
         ValueError: one sentence, before any model call, if the image cannot be read, or the caption is empty or too
             long.
     """
 
     def __init__(self, encoder: Encoder, image: ImageSource, text: str):
+        if not isinstance(encoder, Encoder):
+            given = repr(encoder) if isinstance(encoder, str) else type(encoder).__name__
+            hint = f"fixlip.load({encoder!r})" if isinstance(encoder, str) else "what fixlip.load returns"
+            raise TypeError(f"encoder: got {given}, wanted {hint}.")
         caption = encoder.prepare_text(text)
         pixels, view = encoder.prepare_image(image)
         self._set_up(encoder, pixels, caption, view)

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+import fixlip
 from fixlip import Game
 from fixlip.encoders import Encoder, pooled
 
@@ -175,3 +176,10 @@ def test_wrong_inputs_are_refused_in_a_sentence(tiny_clip):
         Game.from_inputs(tiny_clip, pixels, [98, 5, 6, 99], labels=("one",))
     with pytest.raises(ValueError, match="made without a processor"):
         Game(Encoder(tiny_clip), np.zeros((20, 20, 3), np.uint8), "a cat")
+
+
+def test_a_name_where_an_encoder_is_wanted_is_told_how_to_become_one():
+    with pytest.raises(TypeError, match=r"encoder: got 'emoji-clip', wanted fixlip.load\('emoji-clip'\)"):
+        fixlip.explain("emoji-clip", fixlip.emoji.scene(7).image, "a cat")
+    with pytest.raises(TypeError, match="encoder: got int, wanted what fixlip.load returns"):
+        fixlip.Game(3, fixlip.emoji.scene(7).image, "a cat")
