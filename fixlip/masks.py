@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 BoolArray = NDArray[np.bool_]
 FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.intp]
 
 # 2^16 masks of 16 players: a second of work for a table game, and the largest enumeration anyone waits for.
 MAX_ENUMERATED_PLAYERS = 16

@@ -205,7 +205,7 @@ class Samples:
     def fit(self, name: str, count: int | None = None) -> Any:
         """The surrogate of a side ("image" or "text") from its first `count` masks, relevances from all of them."""
         from .estimators.kernel import MAX_SAMPLES, KernelSurrogate, fit_relevances
-        from .estimators.surrogate import Table
+        from .estimators.surrogate import Neighbours, Table
 
         side: Side = getattr(self, name)
         count = len(side.masks) if count is None else count
@@ -223,7 +223,10 @@ class Samples:
             )
         else:
             if (name, 0) not in self._fits:
-                self._fits[name, 0] = fit_relevances(side.masks, side.embeddings, device)
+                # Words are near those that stand beside them.
+                grid = self.players.grid if name == "image" else (1, self.players.n_text)
+                neighbours = Neighbours.on_grid(*grid) if grid else None
+                self._fits[name, 0] = fit_relevances(side.masks, side.embeddings, neighbours, device)
             found = KernelSurrogate(used.masks, used.embeddings, self._fits[name, 0], device)
         self._fits[name, count] = found
         return found

@@ -10,10 +10,11 @@ import fixlip
 from fixlip.estimators.exact import exact
 from fixlip.estimators.indices import taylor
 from fixlip.estimators.kernel import KernelSurrogate, Relevances, fit_relevances
-from fixlip.estimators.surrogate import Table
+from fixlip.estimators.surrogate import Neighbours, Table
 from fixlip.masks import enumerate_masks, mask_weights
 
 PS = [0.1, 0.3, 0.5, 0.8]
+GRIDS = {5: (1, 5), 6: (2, 3)}
 
 
 class SmoothGame:
@@ -52,7 +53,8 @@ def samples(smooth):
 
 def surrogate(rng, n=6, m=20, d=3):
     masks = enumerate_masks(n)[rng.permutation(2**n)[:m]]
-    return KernelSurrogate(masks, rng.normal(size=(m, d)), Relevances(rng.uniform(0.02, 0.6, n), 0.3, 0.05))
+    relevances = Relevances(rng.uniform(0.02, 0.6, n), 0.3, 0.4, 0.05, Neighbours.on_grid(*GRIDS[n]))
+    return KernelSurrogate(masks, rng.normal(size=(m, d)), relevances)
 
 
 # ---- closed forms against sums over all masks
@@ -89,6 +91,9 @@ def test_variances_are_those_of_the_process(rng, p):
     masks = enumerate_masks(n)
     z, rho = 2.0 * masks - 1, found.relevances.rho
     kernel = np.exp((z * np.arctanh(rho)) @ z.T - np.arctanh(rho).sum()) + 0.3 * (z * rho) @ z.T
+    for i in range(n - 1):  # neighbours in a row
+        both = z[:, i] * z[:, i + 1]
+        kernel += 0.4 * rho[i] * rho[i + 1] * np.outer(both, both)
     rows = [int(np.flatnonzero((masks == row).all(axis=1))[0]) for row in found.masks]
     # An unknown constant mean is the limit of a constant kernel with large variance.
     wide = kernel + 1e5
@@ -140,10 +145,10 @@ def test_the_slope_of_the_likelihood_is_right(rng, monkeypatch):
         return type("Found", (), {"x": start})
 
     monkeypatch.setattr(kernel, "minimize", catch)
-    fit_relevances(rng.random((25, 6)) < 0.5, rng.normal(size=(25, 3)))
+    fit_relevances(rng.random((25, 6)) < 0.5, rng.normal(size=(25, 3)), Neighbours.on_grid(2, 3))
     value, slope = (lambda x: caught["objective"](x)[0]), (lambda x: caught["objective"](x)[1])
     for _ in range(3):
-        assert check_grad(value, slope, caught["start"] + rng.normal(size=8) * 0.5) < 1e-5
+        assert check_grad(value, slope, caught["start"] + rng.normal(size=9) * 0.5) < 1e-5
 
 
 def test_relevances_find_the_players_that_matter(rng):
@@ -151,6 +156,29 @@ def test_relevances_find_the_players_that_matter(rng):
     outputs = np.stack([masks[:, 0] * 2.0 + masks[:, 1] * masks[:, 2], masks[:, 1] - masks[:, 3] * 1.0], axis=1)
     rho = fit_relevances(masks, outputs).rho
     assert rho[:4].min() > 10 * rho[4:].max()
+
+
+def test_neighbours_touch():
+    found = Neighbours.on_grid(2, 3)
+    pairs = {(int(i), int(j)): near for i, j, near in zip(found.first, found.second, found.nearness, strict=True)}
+    by_edge = {(0, 1), (1, 2), (3, 4), (4, 5), (0, 3), (1, 4), (2, 5)}
+    by_corner = {(0, 4), (1, 3), (1, 5), (2, 4)}
+    assert pairs == {pair: 1.0 for pair in by_edge} | {pair: 0.5 for pair in by_corner}
+
+
+def test_knowing_the_grid_helps_where_neighbours_interact(rng):
+    """A game in which patches of one object can stand in for each other."""
+    objects = np.array([[0, 1, 6, 7], [14, 15, 20, 21], [28, 29, 34, 35], [9, 10, 15, 16]])
+
+    def embed(masks):
+        return np.stack([masks[:, one].any(axis=1) for one in objects], axis=1) * 1.0
+
+    masks, fresh = (rng.random((size, 36)) < 0.3 for size in (80, 2000))
+    errors = []
+    for neighbours in (None, Neighbours.on_grid(6, 6)):
+        found = KernelSurrogate(masks, embed(masks), fit_relevances(masks, embed(masks), neighbours))
+        errors.append(np.mean((found.predict(fresh) - embed(fresh)) ** 2))
+    assert errors[1] < 0.9 * errors[0]
 
 
 # ---- with every coalition sampled

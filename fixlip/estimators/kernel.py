@@ -2,9 +2,11 @@
 
 An embedding f of a masked input is modelled, with z = 2 x - 1 in {-1, 1}^n, by the kernel
 
-    k(x, x') = prod_i (1 + rho_i z_i z'_i) / (1 + rho_i) + omega sum_i rho_i z_i z'_i,     0 < rho_i < 1,
+    k(x, x') = prod_i (1 + rho_i z_i z'_i) / (1 + rho_i)
+               + omega sum_i rho_i z_i z'_i + nu sum_ij c_ij rho_i rho_j z_i z_j z'_i z'_j,     0 < rho_i < 1,
 
-one relevance rho_i a player, with a share omega for effects of single players alone, plus a little noise, around an
+one relevance rho_i a player, a share omega for effects of single players alone and a share nu for those of pairs of
+neighbours (c_ij says how near i and j are: patches that touch show the same thing), plus a little noise, around an
 unknown constant mean, alike for all d entries of f up to their covariance (Rasmussen and Williams, Gaussian Processes
 for Machine Learning, 2006, Sections 2.7 and 5.4). Since the kernel is made of products over players, so are its
 averages under the p-measure: the multilinear extension of the surrogate and its derivatives need no sampling, whatever
@@ -23,7 +25,7 @@ import torch
 from scipy.optimize import minimize
 
 from ..masks import BoolArray, FloatArray
-from .surrogate import Surrogate, to_numpy
+from .surrogate import Neighbours, Surrogate, to_numpy
 
 # Relevances are fitted to so many samples at most, in so many dimensions of the embedding: fitting takes the cube of
 # the first for each of the steps, and must never dominate the encoders' time.
@@ -32,19 +34,32 @@ FIT_SAMPLES, FIT_DIMENSIONS, FIT_STEPS = 512, 64, 40
 MAX_SAMPLES = 12_288
 # Directions of the embedding space in which the outputs' covariance is applied to pairs of the other side.
 DIRECTIONS = 16
-_PAIRS_AT_ONCE = 2048
 _RELEVANCE = (-9.0, 4.0)  # bounds of logit(rho)
-_LINEAR = (-9.0, 3.0)  # bounds of log(omega)
+_SHARE = (-9.0, 3.0)  # bounds of log(omega) and log(nu)
 _NOISE = (-12.0, 1.0)  # bounds of log(noise)
 
 
 @dataclass(frozen=True, eq=False)
 class Relevances:
-    """What the kernel is made of: rho (n,), one relevance a player, omega, and the noise variance in its units."""
+    """What the kernel is made of.
+
+    Attributes:
+        rho: (n,), one relevance a player.
+        linear, near: omega, the share of single players, and nu, that of neighbours.
+        noise: its variance, in the kernel's units.
+        neighbours: who they are.
+    """
 
     rho: FloatArray
     linear: float
+    near: float
     noise: float
+    neighbours: Neighbours
+
+    def of_neighbours(self) -> FloatArray:
+        """What the kernel gives each pair of neighbours, (P,): nu c_ij rho_i rho_j."""
+        pairs = self.neighbours
+        return np.asarray(self.near * pairs.nearness * self.rho[pairs.first] * self.rho[pairs.second])
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +78,9 @@ class Variances:
     mean_zeta: torch.Tensor  # (), of E_p[f] with zeta
 
 
-def fit_relevances(masks: BoolArray, embeddings: Any, device: str = "cpu") -> Relevances:
+def fit_relevances(
+    masks: BoolArray, embeddings: Any, neighbours: Neighbours | None = None, device: str = "cpu"
+) -> Relevances:
     """Maximum marginal likelihood, with the outputs' scale and mean profiled out.
 
     With A = K + noise I, its projection Q against the constant, and alpha = Q F, the negative log likelihood is
@@ -73,22 +90,28 @@ def fit_relevances(masks: BoolArray, embeddings: Any, device: str = "cpu") -> Re
     Args:
         masks: (m, n), distinct rows.
         embeddings: (m, d).
+        neighbours: players that are near each other, if any are known to be.
         device: where torch computes.
     """
+    neighbours = neighbours or Neighbours.none()
     masks, outputs = masks[:FIT_SAMPLES], _principal(np.asarray(embeddings[:FIT_SAMPLES], np.float64))
     n_masks, n_players = masks.shape
-    start = np.append(np.full(n_players, np.log(0.05 / 0.95)), np.log([0.1, 1e-2]))
+    start = np.append(np.full(n_players, np.log(0.05 / 0.95)), np.log([0.1, 0.1, 1e-2]))
     if not np.square(outputs).sum() > 1e-12 * n_masks:
-        return _relevances(start)
+        return _relevances(start, neighbours)
     z = torch.as_tensor(2.0 * masks - 1.0, device=device)
     f = torch.as_tensor(outputs, device=device)
     dimension, identity = f.shape[1], torch.eye(n_masks, dtype=z.dtype, device=device)
+    first, second = (torch.as_tensor(ends, device=device) for ends in (neighbours.first, neighbours.second))
+    both = z[:, first] * z[:, second]
 
     def objective(parameters: FloatArray) -> tuple[float, FloatArray]:
-        now = _relevances(parameters)
-        rho = torch.as_tensor(now.rho, device=device)
+        now = _relevances(parameters, neighbours)
+        rho, of_pairs = (torch.as_tensor(part, device=device) for part in (now.rho, now.of_neighbours()))
         product, linear = _kernel(z, z, rho), (z * rho) @ z.T
-        factor = torch.linalg.cholesky(product + now.linear * linear + now.noise * identity)
+        factor = torch.linalg.cholesky(
+            product + now.linear * linear + (both * of_pairs) @ both.T + now.noise * identity
+        )
         inverse = torch.cholesky_inverse(factor)
         alpha = _project(inverse) @ f
         misfit = float((f * alpha).sum())
@@ -98,22 +121,25 @@ def fit_relevances(masks: BoolArray, embeddings: Any, device: str = "cpu") -> Re
         # For the product, d log k / d rho = z z' / (1 + rho z z') - 1 / (1 + rho): linear in z z', which is 1 or -1.
         along, plain = ((z * (matrix @ z)).sum(0) for matrix in (inner, slope))
         by_rho = (along - inner.sum()) / (1 - rho**2) + now.linear * plain
-        by_others = [now.linear * float(plain @ rho), now.noise * float(slope.diagonal().sum())]
-        gradient = np.append(to_numpy(by_rho * rho * (1 - rho)), by_others)
+        by_pairs = of_pairs * (both * (slope @ both)).sum(0)
+        by_player = torch.zeros_like(rho).index_add_(0, first, by_pairs).index_add_(0, second, by_pairs)
+        by_shares = [now.linear * float(plain @ rho), float(by_pairs.sum())]
+        by_logit = (by_rho * rho + by_player) * (1 - rho)
+        gradient = np.append(to_numpy(by_logit), [*by_shares, now.noise * float(slope.diagonal().sum())])
         # A weak pull to the start: with few masks, a player they say nothing about keeps a small relevance.
         pull = (parameters - start) / 3.0
         scale = dimension * n_masks
         return (value + pull @ pull / 2) / scale, (gradient + pull / 3.0) / scale
 
-    bounds = [_RELEVANCE] * n_players + [_LINEAR, _NOISE]
+    bounds = [_RELEVANCE] * n_players + [_SHARE, _SHARE, _NOISE]
     found = minimize(objective, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": FIT_STEPS})
-    return _relevances(found.x)
+    return _relevances(found.x, neighbours)
 
 
-def _relevances(parameters: FloatArray) -> Relevances:
-    """From what the optimiser sees: logits of rho, then logarithms of omega and the noise."""
-    linear, noise = np.exp(parameters[-2:])
-    return Relevances(1 / (1 + np.exp(-parameters[:-2])), float(linear), float(noise))
+def _relevances(parameters: FloatArray, neighbours: Neighbours) -> Relevances:
+    """From what the optimiser sees: logits of rho, then logarithms of omega, nu and the noise."""
+    linear, near, noise = np.exp(parameters[-3:])
+    return Relevances(1 / (1 + np.exp(-parameters[:-3])), float(linear), float(near), float(noise), neighbours)
 
 
 def _principal(outputs: FloatArray) -> FloatArray:
@@ -150,10 +176,12 @@ class KernelSurrogate(Surrogate):
     def __init__(
         self, masks: BoolArray, embeddings: Any, relevances: Relevances | None = None, device: str = "cpu"
     ) -> None:
-        super().__init__(masks, device)
-        self.relevances = relevances or fit_relevances(masks, embeddings, device)
+        self.relevances = relevances or fit_relevances(masks, embeddings, device=device)
+        super().__init__(masks, self.relevances.neighbours, device)
         self._rho = torch.as_tensor(self.relevances.rho, device=device)
+        self._of_pairs = torch.as_tensor(self.relevances.of_neighbours(), device=device)
         self._z = 2 * self._x - 1
+        self._both = self._z[:, self._first] * self._z[:, self._second]
         self._f = torch.as_tensor(np.asarray(embeddings), dtype=torch.float64, device=device)
         kernel = self._covariances(self._z)
         kernel.diagonal().add_(self.relevances.noise)
@@ -163,10 +191,13 @@ class KernelSurrogate(Surrogate):
         self._q = _project(inverse)
         self._alpha = self._q @ self._f
         self._slopes = 2 * self.relevances.linear * self._rho * self._z
+        self._bends = 4 * self._of_pairs * self._both
 
     def _covariances(self, z: torch.Tensor) -> torch.Tensor:
         """k(x, x') of inputs with the samples."""
-        return _kernel(z, self._z, self._rho) + self.relevances.linear * (z * self._rho) @ self._z.T
+        both = z[:, self._first] * z[:, self._second] * self._of_pairs
+        linear = self.relevances.linear * (z * self._rho) @ self._z.T
+        return _kernel(z, self._z, self._rho) + linear + both @ self._both.T
 
     def predict(self, masks: BoolArray) -> FloatArray:
         """Posterior mean of the embeddings of `masks` (m', n): shape (m', d)."""
@@ -241,10 +272,10 @@ class KernelSurrogate(Surrogate):
 
     def variances(self, p: float) -> Variances:
         """Posterior variances of the derivatives at p, in units of `covariance`; the unknown mean's included."""
-        base, ratio = self.averages(p)
         of_mean, of_single, of_rest = self.weights(p)
         rho, tilt = self._rho, 2 * p - 1
         linear = self.relevances.linear * rho
+        near, of_all = self._by_player(self._of_pairs), self._of_pairs.sum()
         # Prior: averages of k over both arguments; `own` for a player differentiated in both, `half` in one of them.
         average = (1 + rho * tilt**2) / (1 + rho)
         base_prior, own = average.log().sum().exp(), 4 * rho / (1 + rho * tilt**2)
@@ -254,26 +285,19 @@ class KernelSurrogate(Surrogate):
         # The samples' weights: Q phi, and the weight of the unknown mean for the average.
         by_mean, by_single, by_rest = self.influence(p)
         unseen = (1 - self._sums @ of_mean) / self._sums.sum()
-        mean = base_prior + tilt**2 * linear.sum() - of_mean @ by_mean + unseen
-        single = base_prior * own + 4 * linear - (of_single * by_single).sum(0)
+        mean = base_prior + tilt**2 * linear.sum() + tilt**4 * of_all - of_mean @ by_mean + unseen
+        single = base_prior * own + 4 * linear + 4 * tilt**2 * near - (of_single * by_single).sum(0)
         others = half.sum() - half  # sum over j != i of half_j
         psi_prior = base_prior * own * (others**2 - (half**2).sum() + half**2 + own.sum() - own)
-        psi = psi_prior - (of_rest * by_rest).sum(0)
-        single_psi = base_prior * own * others - (of_rest * by_single).sum(0)
+        psi = psi_prior + 16 * near - (of_rest * by_rest).sum(0)
+        single_psi = base_prior * own * others + 8 * tilt * near - (of_rest * by_single).sum(0)
         zeta_prior = base_prior * (half.sum() ** 2 - (half**2).sum() + own.sum()) + 4 * linear.sum()
-        zeta = zeta_prior - of_zeta @ by_single.sum(1)
-        mean_zeta = base_prior * half.sum() + 2 * tilt * linear.sum() - by_mean @ of_zeta
-        data = self._q * torch.outer(base, base)  # with the factor that all pairs have moved in
-        pair = base_prior * torch.outer(own, own) - self._pair_reduction(data, ratio)
-        pair.fill_diagonal_(0.0)
+        zeta = zeta_prior + 16 * tilt**2 * of_all - of_zeta @ by_single.sum(1)
+        mean_zeta = base_prior * half.sum() + 2 * tilt * linear.sum() + 4 * tilt**3 * of_all - by_mean @ of_zeta
+        pair = base_prior * torch.outer(own, own)
+        pair[self._first, self._second] += 16 * self._of_pairs
+        pair = pair.triu(1)
+        for i, j, columns in self.pair_weights(p):
+            pair[i, j] -= (columns * (self._q @ columns)).sum(0)
+        pair = pair + pair.T
         return Variances(mean, single, pair, psi, single_psi, zeta, mean_zeta)
-
-    def _pair_reduction(self, data: torch.Tensor, ratio: torch.Tensor) -> torch.Tensor:
-        """phi_ij^T Q phi_ij for every pair, (n, n): some pairs at a time, since all of them could fill memory."""
-        found = torch.zeros(self.n_players, self.n_players, dtype=data.dtype, device=data.device)
-        first, second = torch.triu_indices(self.n_players, self.n_players, 1, device=data.device)
-        for start in range(0, len(first), _PAIRS_AT_ONCE):
-            i, j = first[start : start + _PAIRS_AT_ONCE], second[start : start + _PAIRS_AT_ONCE]
-            columns = ratio[:, i] * ratio[:, j]
-            found[i, j] = (columns * (data @ columns)).sum(0)
-        return found + found.T
