@@ -56,16 +56,29 @@ class ExplorerState(traitlets.HasTraits):
         except ValueError as error:
             self.error = str(error)
 
-    def table(self, k: int = 10) -> list[tuple[str, float, float | None]]:
-        """The strongest terms: names, value and standard error in logits."""
-        kind = "crossmodal" if self.explanation.order == 2 else "players"
-        return [(" – ".join(t.labels), t.value, t.stderr) for t in self.explanation.top(k, kind=kind)]
+    def table(self, k: int = 10, player: int = -1) -> tuple[str, list[tuple[str, float, float | None]]]:
+        """The strongest terms, or those with one player: what they are; names, value and standard error in logits."""
+        explanation = self.explanation
+        if explanation.order == 1:
+            name, found = "strongest", explanation.top(k, kind="players")
+        elif player < 0:
+            name, found = "strongest together", explanation.top(k)
+        else:
+            name = f"strongest with {explanation.labels[player]}"
+            pairs = explanation.top(explanation.n_players**2, kind="pairs")
+            found = [term for term in pairs if player in term.players][:k]
+        rows = []
+        for term in found:
+            labels = [explanation.labels[one] for one in term.players if one != player]
+            rows.append((" – ".join(labels), term.value, term.stderr))
+        return name, rows
 
 
 class Explorer(Panel):
     """Sliders over p and budget, a choice of index and order, a heat map of patches and words, a table with error bars.
 
-    Hover over a patch or a word to condition on it; click to keep it, and hover over others for single interactions.
+    Hover over a patch or a word to condition on it; click to keep it: the table follows, and hovering over others tells
+    single interactions.
 
     Args:
         source: `Samples` for everything; an `Explanation` for what it holds.
@@ -102,6 +115,7 @@ class Explorer(Panel):
                 traitlets.link((self.state, name), (getattr(self, name), "value"))
         traitlets.link((self.scaling, "value"), (self.view, "scaling"))
         self.state.observe(self._show, ["explanation", "error"])
+        self.view.observe(self._show_table, "selected")
         self.caption.observe(self._ask, "value")
         self._show(None)
 
@@ -110,16 +124,21 @@ class Explorer(Panel):
         explanation = self.state.explanation
         self.view.show(explanation)
         self.p.disabled = self.state.samples is None or self.state.index != "banzhaf"
+        self._show_table(None)
+        if self.state.error:
+            self.say(self.state.error, "error")
+
+    def _show_table(self, _: Any) -> None:
+        explanation = self.state.explanation
+        name, rows = self.state.table(player=self.view.selected)
         faithful = explanation.expected_faithfulness
         told = "not known here" if faithful is None else f"<b>{faithful:.2f}</b>"
         self.table.value = facts(
             f"similarity <b>{explanation.full_value:.2f}</b>, of which {explanation.empty_value:.2f} remain with "
             f"everything removed<br>expected faithfulness (R²) {told}",
-            terms(self.state.table()),
+            terms(rows, name),
             '<span class="quiet">whiskers: 90 % intervals</span>' if explanation.stderr else "",
         )
-        if self.state.error:
-            self.say(self.state.error, "error")
 
     @guarded
     def _ask(self, change: Any) -> None:

@@ -34,11 +34,12 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]], figures: int = 1) 
     return f"<table><tr>{row(head, 'th')}</tr>{body}</table>"
 
 
-def terms(rows: Sequence[tuple[str, float, float | None]]) -> str:
+def terms(rows: Sequence[tuple[str, float, float | None]], name: str) -> str:
     """Names with values as bars from zero; a whisker is the 90 % interval.
 
     Args:
         rows: name, value and standard error, in logits.
+        name: of the table.
     """
     ends = [abs(value) + INTERVAL * (error or 0.0) for _, value, error in rows]
     most = max(ends, default=1.0) or 1.0
@@ -46,7 +47,7 @@ def terms(rows: Sequence[tuple[str, float, float | None]]) -> str:
         (html.escape(name), _bar(value, error, most), number(value), "" if error is None else f"± {error:.2f}")
         for name, value, error in rows
     ]
-    return table(("strongest together", "", "logits", "standard error"), cells, figures=2)
+    return table((html.escape(name), "", "logits", "standard error"), cells, figures=2)
 
 
 def _bar(value: float, error: float | None, most: float) -> str:

@@ -38,10 +38,10 @@ function render({ model, el }) {
 
   function click(player) {
     if (model.get("mode") === "mask") {
+      if (!model.get("live")) return;
       const present = [...model.get("present")];
       present[player] = !present[player];
       model.set("present", present);
-      model.set("last", player);
     } else {
       model.set("selected", model.get("selected") === player ? -1 : player);
     }
@@ -127,6 +127,7 @@ function render({ model, el }) {
     const errors = conditioned ? row(floats(model.get("pair_errors"))) : floats(model.get("errors"));
     const notes = new Map(model.get("notes"));
     root.classList.toggle("explain", !masking);
+    root.classList.toggle("still", masking && !model.get("live"));
     const n_image = count();
     const most = (array) => array.reduce((a, b) => Math.max(a, Math.abs(b)), 0) || 1;
     const fixed = model.get("scale");
@@ -168,7 +169,7 @@ function render({ model, el }) {
       const note = masking ? notes.get(player) || "" : signed(shown[player]);
       chip.querySelector("small").textContent = condition === player && !masking ? "" : note;
     });
-    parts.told.textContent = masking ? model.get("words") : tell(shown, errors, condition);
+    parts.told.textContent = masking ? (model.get("live") ? model.get("words") : "") : tell(shown, errors, condition);
     parts.legend.replaceChildren();
     if (!masking) {
       const bar = document.createElement("span");

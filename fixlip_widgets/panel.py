@@ -105,7 +105,7 @@ class Panel(ipywidgets.VBox):
         """
         target = Path(path)
         try:
-            target.write_text(_page([part for part in _walk(self) if part is not self.message]), "utf-8")
+            target.write_text(_page(self), "utf-8")
         except OSError as error:
             raise ValueError(f"path: cannot write {str(target)!r} ({error.strerror or error}).") from None
         return target
@@ -126,11 +126,14 @@ def guarded(method: Callable[..., None]) -> Callable[..., None]:
     return call
 
 
+_ROW = "row wrap"
+
+
 def side_by_side(*parts: ipywidgets.Widget) -> ipywidgets.Widget:
     """Parts in a row, below each other where the page is narrow."""
     for part in parts:
         part.layout.max_width = "100%"
-    layout = {"flex_flow": "row wrap", "grid_gap": "8px 28px", "align_items": "flex-start"}
+    layout = {"flex_flow": _ROW, "grid_gap": "8px 28px", "align_items": "flex-start"}
     return ipywidgets.Box(list(parts), layout=layout)
 
 
@@ -141,34 +144,45 @@ def labelled(control: ipywidgets.Widget, label: str) -> ipywidgets.Widget:
     return control
 
 
-def _walk(widget: ipywidgets.Widget) -> list[ipywidgets.Widget]:
-    found = [widget]
-    for child in getattr(widget, "children", ()):
-        found += _walk(child)
-    return found
+def _page(panel: Panel) -> str:
+    """Views and numbers, laid out as in the widget; controls, which would do nothing, are left out."""
+    scripts: list[str] = []
+    body = "\n".join(_part(child, scripts) for child in panel.children[:-1])  # the last holds message and cancel
+    if not scripts:  # nothing to look at yet
+        picture = panel.picture()
+        data = base64.b64encode(to_png(picture.image, compact=True)).decode("ascii")
+        body += f'<img src="data:image/png;base64,{data}" alt="{html.escape(picture.words)}">'
+    return _PAGE.format(styles=_CSS, body=body, scripts="\n".join(scripts), model=_MODEL)
 
 
-def _page(parts: list[Any]) -> str:
-    """Numbers as they are, and one script a view: its module, its traits, and as much of a model as drawing needs."""
-    blocks, places = [], []
-    for k, view in enumerate(parts):
-        if isinstance(view, ipywidgets.HTML):
-            places.append(view.value)
-        if not isinstance(view, anywidget.AnyWidget):
-            continue
-        places.append(f'<div id="view{k}"></div>')
-        state = {}
-        for name in view.traits(sync=True):
-            value = getattr(view, name)
-            if isinstance(value, bytes):
-                state[name] = {"bytes": base64.b64encode(value).decode("ascii")}
-            elif not name.startswith("_") and isinstance(value, str | int | float | list | bool):
-                state[name] = value
-        module = str(view._esm).replace("export default { render };", "")
-        blocks.append(
-            f"{{\n{module}\nrender({{model: model({json.dumps(state)}), el: document.getElementById('view{k}')}});\n}}"
-        )
-    return _PAGE.format(styles=_CSS, places="\n".join(places), blocks="\n".join(blocks), model=_MODEL)
+def _part(widget: ipywidgets.Widget, scripts: list[str]) -> str:
+    """A widget as HTML; a view's script goes to `scripts`."""
+    if isinstance(widget, ipywidgets.HTML):
+        return str(widget.value)
+    if isinstance(widget, anywidget.AnyWidget):
+        scripts.append(_script(widget, len(scripts)))
+        return f'<div id="view{len(scripts) - 1}"></div>'
+    inside = "\n".join(filter(None, (_part(child, scripts) for child in getattr(widget, "children", ()))))
+    if not inside:
+        return ""
+    kind, width = ("row" if widget.layout.flex_flow == _ROW else "column"), widget.layout.width or "auto"
+    return f'<div class="{kind}" style="width:{width}">{inside}</div>'
+
+
+def _script(view: anywidget.AnyWidget, number: int) -> str:
+    """A view's module, its traits, and as much of a model as drawing needs."""
+    state: dict[str, Any] = {}
+    for name in view.traits(sync=True):
+        value = getattr(view, name)
+        if isinstance(value, bytes):
+            state[name] = {"bytes": base64.b64encode(value).decode("ascii")}
+        elif not name.startswith("_") and isinstance(value, str | int | float | list | bool):
+            state[name] = value
+    state["live"] = False
+    module = str(view._esm).replace("export default { render };", "")
+    return (
+        f"{{\n{module}\nrender({{model: model({json.dumps(state)}), el: document.getElementById('view{number}')}});\n}}"
+    )
 
 
 _CSS = Path(__file__).with_name("pair.css").read_text("utf-8")
@@ -176,11 +190,12 @@ _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>FIxLIP</title><style>
 :root {{ color-scheme: light dark; }} body {{ font-family: system-ui, sans-serif; margin: 24px; }}
+.row {{ display: flex; flex-wrap: wrap; gap: 8px 28px; align-items: flex-start; }} .column {{ max-width: 100%; }}
 {styles}</style></head><body>
-{places}
+{body}
 <script type="module">
 {model}
-{blocks}
+{scripts}
 </script></body></html>
 """
 _MODEL = """function model(state) {

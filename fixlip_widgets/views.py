@@ -21,7 +21,8 @@ class PairView(anywidget.AnyWidget):
     """Image patches and caption words with values, or present and absent.
 
     In the mode "explain" hovering conditions on a player (drawn in the page, without the kernel) and a click keeps it,
-    whereafter hovering tells single interactions; in the mode "mask" a click takes a player away or brings it back.
+    whereafter hovering tells single interactions; in the mode "mask" a click takes a player away or brings it back,
+    if the view is `live`.
     Every player can be reached by keyboard: Tab, arrow keys among patches, Enter.
 
     Traits of what is drawn: `values` (n,), `interactions` (n, n) and their standard errors `errors` and `pair_errors`
@@ -42,8 +43,8 @@ class PairView(anywidget.AnyWidget):
     words = traitlets.Unicode().tag(sync=True)
     present = traitlets.List().tag(sync=True)
     selected = traitlets.Int(-1).tag(sync=True)
-    last = traitlets.Int(-1).tag(sync=True)
     mode = traitlets.Enum(["explain", "mask"], "explain").tag(sync=True)
+    live = traitlets.Bool(True).tag(sync=True)
     scale = traitlets.Float(0.0).tag(sync=True)
     scaling = traitlets.Enum(["joint", "separate"], "joint").tag(sync=True)
     edges = traitlets.Int(6, min=0).tag(sync=True)

@@ -6,6 +6,9 @@ from pathlib import Path
 import pytest
 from lab import CHROMIUM, drag, running_notebook
 
+import fixlip
+import fixlip_widgets as widgets
+
 SHOTS = Path(os.environ.get("FIXLIP_SCREENSHOTS", "screenshots"))
 
 CELLS = [
@@ -135,6 +138,24 @@ def test_nothing_is_cut_off_in_a_narrow_page(page, place):
         )
     finally:
         page.set_viewport_size(wide)
+
+
+def test_a_saved_page_opens_without_a_kernel(page, tmp_path):
+    scene = fixlip.emoji.scene(7)
+    game = fixlip.Game(fixlip.load("emoji-clip", device="cpu"), scene.image, scene.caption)
+    saved = page.context.browser.new_page()
+    asked = []
+    saved.on("request", lambda request: asked.append(request.url))
+    explorer = widgets.Explorer(fixlip.sample(game, 64, progress=False)).to_html(tmp_path / "explorer.html")
+    saved.goto(explorer.as_uri())
+    before = saved.locator(".fixlip").get_attribute("data-shown")
+    saved.locator(".chip", has_text="cactus").click()
+    assert saved.locator(".fixlip").get_attribute("data-shown") != before
+    saved.goto(widgets.MaskingGame(game).to_html(tmp_path / "game.html").as_uri())
+    saved.locator(".patch").nth(17).click()
+    assert saved.locator(".patch").nth(17).get_attribute("aria-pressed") == "true", "no kernel, so nothing is masked"
+    assert all(url.startswith(("file:", "data:")) for url in asked)
+    saved.close()
 
 
 def test_nothing_outside_this_machine_was_asked_for(page):

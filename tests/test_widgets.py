@@ -81,6 +81,20 @@ def test_the_table_has_error_bars_and_the_faithfulness_is_in_sight(samples):
     np.testing.assert_allclose(floats(explorer.view, "pair_errors"), found.stderr[1].ravel(), rtol=1e-5)
 
 
+def test_the_table_follows_the_player_that_is_kept(samples):
+    explorer = widgets.Explorer(samples)
+    assert "strongest together" in explorer.table.value
+    word = samples.players.n_image + 1
+    explorer.view.selected = word
+    values = samples.explain(0.5).condition(word)
+    strongest = int(np.abs(values).argmax())
+    name, rows = explorer.state.table(player=word)
+    assert rows[0][:2] == (samples.players.labels[strongest], pytest.approx(values[strongest]))
+    assert name == f"strongest with {samples.players.labels[word]}" and name in explorer.table.value
+    explorer.order.value = 1
+    assert "strongest with" not in explorer.table.value and "together" not in explorer.table.value
+
+
 def test_another_caption_encodes_no_image_again(samples, asked, encoder, scene):
     explorer = widgets.Explorer(samples)
     explorer.caption.value = "a cactus and a cake"
@@ -305,5 +319,9 @@ def test_a_picture_stays_where_no_kernel_runs(encoder, samples, tmp_path):
         page = panel.to_html(tmp_path / f"{number}.html").read_text()
         assert "http://" not in page.replace("http://www.w3.org", "") and "https://" not in page
         assert all(part.value in page for part in numbers(panel)), "what is said in numbers is in the page too"
+        assert '"live": true' not in page, "where no kernel answers, no click may pretend to change the coalition"
+        waits = isinstance(panel, widgets.PointingGameBuilder)
+        assert ("<img" in page) == waits, "a game to be run shows its mosaic"
+        assert ('class="row"' in page) != waits, "views and numbers stand side by side, as in the widget"
         with pytest.raises(ValueError, match="cannot write"):
             panel.to_html(tmp_path / "no" / "folder.html")
