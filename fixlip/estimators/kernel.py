@@ -29,7 +29,7 @@ from .surrogate import Neighbours, Surrogate, to_numpy
 
 # Relevances are fitted to so many samples at most, in so many dimensions of the embedding: fitting takes the cube of
 # the first for each of the steps, and must never dominate the encoders' time.
-FIT_SAMPLES, FIT_DIMENSIONS, FIT_STEPS = 512, 64, 40
+FIT_SAMPLES, FIT_DIMENSIONS, FIT_STEPS = 384, 64, 25
 # The kernel matrix and its inverse take 16 bytes each a pair of samples; 12,288 are 2.4 GB each.
 MAX_SAMPLES = 12_288
 # Directions of the embedding space in which the outputs' covariance is applied to pairs of the other side.
