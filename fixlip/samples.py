@@ -204,8 +204,9 @@ class Samples:
 
     def fit(self, name: str, count: int | None = None) -> Any:
         """The surrogate of a side ("image" or "text") from its first `count` masks, relevances from all of them."""
-        from .estimators.kernel import MAX_SAMPLES, KernelSurrogate, fit_relevances
-        from .estimators.surrogate import Neighbours, Table
+        from .estimators.kernel import MAX_SAMPLES, KernelSurrogate
+        from .estimators.relevances import Neighbours, fit_relevances
+        from .estimators.surrogate import Table
 
         side: Side = getattr(self, name)
         count = len(side.masks) if count is None else count

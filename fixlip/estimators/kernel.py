@@ -3,63 +3,38 @@
 An embedding f of a masked input is modelled, with z = 2 x - 1 in {-1, 1}^n, by the kernel
 
     k(x, x') = prod_i (1 + rho_i z_i z'_i) / (1 + rho_i)
-               + omega sum_i rho_i z_i z'_i + nu sum_ij c_ij rho_i rho_j z_i z_j z'_i z'_j,     0 < rho_i < 1,
+               + omega sum_i rho_i z_i z'_i + sum_ij (nu c_ij rho_i rho_j + mu sqrt(rho_i rho_j)) z_i z_j z'_i z'_j,
 
-one relevance rho_i a player, a share omega for effects of single players alone and a share nu for those of pairs of
-neighbours (c_ij says how near i and j are: patches that touch show the same thing), plus a little noise, around an
-unknown constant mean, alike for all d entries of f up to their covariance (Rasmussen and Williams, Gaussian Processes
-for Machine Learning, 2006, Sections 2.7 and 5.4). Since the kernel is made of products over players, so are its
-averages under the p-measure: the multilinear extension of the surrogate and its derivatives need no sampling, whatever
-p. Interactions of order three and more are modelled instead of being noise, which is why a few hundred masks do what
-least squares needs thousands for.
+one relevance 0 < rho_i < 1 a player, a share omega for effects of single players alone, a share nu for those of pairs
+of neighbours (c_ij says how near i and j are: patches that touch show the same thing) and a share mu for all pairs
+(i < j in both), plus a little noise, around an unknown constant mean, alike for all d entries of f up to their
+covariance (Rasmussen and Williams, Gaussian Processes for Machine Learning, 2006, Sections 2.7 and 5.4). The share mu
+is there for honest error bars: pairs of players that matter little interact more than the product of their relevances
+would have it.
+
+Since the kernel is made of products over players, so are its averages under the p-measure: the multilinear extension
+of the surrogate and its derivatives need no sampling, whatever p. Interactions of order three and more are modelled
+instead of being noise, which is why a few hundred masks do what least squares needs thousands for.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 import torch
-from scipy.optimize import minimize
 
 from ..masks import BoolArray, FloatArray
-from .surrogate import Neighbours, Surrogate, to_numpy
+from .relevances import Relevances, fit_relevances, product, project
+from .surrogate import Surrogate, symmetric, to_numpy
 
-# Relevances are fitted to so many samples at most, in so many dimensions of the embedding: fitting takes the cube of
-# the first for each of the steps, and must never dominate the encoders' time.
-FIT_SAMPLES, FIT_DIMENSIONS, FIT_STEPS = 384, 64, 25
 # The kernel matrix and its inverse take 16 bytes each a pair of samples; 12,288 are 2.4 GB each.
 MAX_SAMPLES = 12_288
 # Directions of the embedding space in which the outputs' covariance is applied to pairs of the other side.
 DIRECTIONS = 16
-_RELEVANCE = (-9.0, 4.0)  # bounds of logit(rho)
-_SHARE = (-9.0, 3.0)  # bounds of log(omega) and log(nu)
-_NOISE = (-12.0, 1.0)  # bounds of log(noise)
-
-
-@dataclass(frozen=True, eq=False)
-class Relevances:
-    """What the kernel is made of.
-
-    Attributes:
-        rho: (n,), one relevance a player.
-        linear, near: omega, the share of single players, and nu, that of neighbours.
-        noise: its variance, in the kernel's units.
-        neighbours: who they are.
-    """
-
-    rho: FloatArray
-    linear: float
-    near: float
-    noise: float
-    neighbours: Neighbours
-
-    def of_neighbours(self) -> FloatArray:
-        """What the kernel gives each pair of neighbours, (P,): nu c_ij rho_i rho_j."""
-        pairs = self.neighbours
-        return np.asarray(self.near * pairs.nearness * self.rho[pairs.first] * self.rho[pairs.second])
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,91 +53,6 @@ class Variances:
     mean_zeta: torch.Tensor  # (), of E_p[f] with zeta
 
 
-def fit_relevances(
-    masks: BoolArray, embeddings: Any, neighbours: Neighbours | None = None, device: str = "cpu"
-) -> Relevances:
-    """Maximum marginal likelihood, with the outputs' scale and mean profiled out.
-
-    With A = K + noise I, its projection Q against the constant, and alpha = Q F, the negative log likelihood is
-    d/2 log|A| + m d/2 log tr(F^T Q F), and its derivative with respect to A is
-    d/2 A^-1 - (m d / 2 tr) alpha alpha^T, so that one Cholesky factorisation a step is all it takes.
-
-    Args:
-        masks: (m, n), distinct rows.
-        embeddings: (m, d).
-        neighbours: players that are near each other, if any are known to be.
-        device: where torch computes.
-    """
-    neighbours = neighbours or Neighbours.none()
-    masks, outputs = masks[:FIT_SAMPLES], _principal(np.asarray(embeddings[:FIT_SAMPLES], np.float64))
-    n_masks, n_players = masks.shape
-    start = np.append(np.full(n_players, np.log(0.05 / 0.95)), np.log([0.1, 0.1, 1e-2]))
-    if not np.square(outputs).sum() > 1e-12 * n_masks:
-        return _relevances(start, neighbours)
-    z = torch.as_tensor(2.0 * masks - 1.0, device=device)
-    f = torch.as_tensor(outputs, device=device)
-    dimension, identity = f.shape[1], torch.eye(n_masks, dtype=z.dtype, device=device)
-    first, second = (torch.as_tensor(ends, device=device) for ends in (neighbours.first, neighbours.second))
-    both = z[:, first] * z[:, second]
-
-    def objective(parameters: FloatArray) -> tuple[float, FloatArray]:
-        now = _relevances(parameters, neighbours)
-        rho, of_pairs = (torch.as_tensor(part, device=device) for part in (now.rho, now.of_neighbours()))
-        product, linear = _kernel(z, z, rho), (z * rho) @ z.T
-        factor = torch.linalg.cholesky(
-            product + now.linear * linear + (both * of_pairs) @ both.T + now.noise * identity
-        )
-        inverse = torch.cholesky_inverse(factor)
-        alpha = _project(inverse) @ f
-        misfit = float((f * alpha).sum())
-        value = dimension * (float(factor.diagonal().log().sum()) + n_masks / 2 * np.log(misfit))
-        slope = dimension / 2 * inverse - (n_masks * dimension / (2 * misfit)) * (alpha @ alpha.T)
-        inner = slope * product
-        # For the product, d log k / d rho = z z' / (1 + rho z z') - 1 / (1 + rho): linear in z z', which is 1 or -1.
-        along, plain = ((z * (matrix @ z)).sum(0) for matrix in (inner, slope))
-        by_rho = (along - inner.sum()) / (1 - rho**2) + now.linear * plain
-        by_pairs = of_pairs * (both * (slope @ both)).sum(0)
-        by_player = torch.zeros_like(rho).index_add_(0, first, by_pairs).index_add_(0, second, by_pairs)
-        by_shares = [now.linear * float(plain @ rho), float(by_pairs.sum())]
-        by_logit = (by_rho * rho + by_player) * (1 - rho)
-        gradient = np.append(to_numpy(by_logit), [*by_shares, now.noise * float(slope.diagonal().sum())])
-        # A weak pull to the start: with few masks, a player they say nothing about keeps a small relevance.
-        pull = (parameters - start) / 3.0
-        scale = dimension * n_masks
-        return (value + pull @ pull / 2) / scale, (gradient + pull / 3.0) / scale
-
-    bounds = [_RELEVANCE] * n_players + [_SHARE, _SHARE, _NOISE]
-    found = minimize(objective, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": FIT_STEPS})
-    return _relevances(found.x, neighbours)
-
-
-def _relevances(parameters: FloatArray, neighbours: Neighbours) -> Relevances:
-    """From what the optimiser sees: logits of rho, then logarithms of omega, nu and the noise."""
-    linear, near, noise = np.exp(parameters[-3:])
-    return Relevances(1 / (1 + np.exp(-parameters[:-3])), float(linear), float(near), float(noise), neighbours)
-
-
-def _principal(outputs: FloatArray) -> FloatArray:
-    """Centred outputs in the directions in which they vary most."""
-    centred: FloatArray = outputs - outputs.mean(axis=0)
-    if centred.shape[1] <= FIT_DIMENSIONS:
-        return centred
-    _, directions = np.linalg.eigh(centred.T @ centred)
-    return np.asarray(centred @ directions[:, -FIT_DIMENSIONS:])
-
-
-def _kernel(z: torch.Tensor, other: torch.Tensor, rho: torch.Tensor) -> torch.Tensor:
-    """The product for all pairs: prod (1 + rho z z') / (1 + rho) = exp(sum atanh(rho) (z z' - 1))."""
-    strength = torch.atanh(rho)
-    return torch.exp((z * strength) @ other.T - strength.sum())
-
-
-def _project(inverse: torch.Tensor) -> torch.Tensor:
-    """A^-1 - A^-1 1 1^T A^-1 / (1^T A^-1 1): what is left of it when an unknown constant is taken out."""
-    sums = inverse.sum(0)
-    return inverse - torch.outer(sums, sums) / sums.sum()
-
-
 class KernelSurrogate(Surrogate):
     """The Gaussian process given samples.
 
@@ -177,9 +67,12 @@ class KernelSurrogate(Surrogate):
         self, masks: BoolArray, embeddings: Any, relevances: Relevances | None = None, device: str = "cpu"
     ) -> None:
         self.relevances = relevances or fit_relevances(masks, embeddings, device=device)
-        super().__init__(masks, self.relevances.neighbours, device)
-        self._rho = torch.as_tensor(self.relevances.rho, device=device)
-        self._of_pairs = torch.as_tensor(self.relevances.of_neighbours(), device=device)
+        super().__init__(masks, device)
+        r = self.relevances
+        parts = (r.rho, r.of_neighbours(), r.of_pairs(), r.neighbours.first, r.neighbours.second)
+        self._rho, self._of_near, self._of_pairs, self._first, self._second = (
+            torch.as_tensor(part, device=device) for part in parts
+        )
         self._z = 2 * self._x - 1
         self._both = self._z[:, self._first] * self._z[:, self._second]
         self._f = torch.as_tensor(np.asarray(embeddings), dtype=torch.float64, device=device)
@@ -188,16 +81,20 @@ class KernelSurrogate(Surrogate):
         inverse = torch.cholesky_inverse(torch.linalg.cholesky(kernel))
         self._sums = inverse.sum(0)  # A^-1 1
         self._mean = (self._sums @ self._f) / self._sums.sum()
-        self._q = _project(inverse)
+        self._q = project(inverse)
         self._alpha = self._q @ self._f
-        self._slopes = 2 * self.relevances.linear * self._rho * self._z
-        self._bends = 4 * self._of_pairs * self._both
+        # What the terms of order 1 and 2 add to each mask's weights: in D_i at p = 1/2, (m, n); in D_ij for pairs of
+        # neighbours, (m, P), and for all pairs as a factor a player, (m, n), whatever p; and all the latter by player.
+        self._slopes = 2 * r.linear * self._rho * self._z
+        self._bends, self._tails = 4 * self._of_near * self._both, 2 * self._of_pairs * self._z
+        self._bent = self._by_player(self._bends) + self._tails * (self._tails.sum(1, keepdim=True) - self._tails)
 
     def _covariances(self, z: torch.Tensor) -> torch.Tensor:
         """k(x, x') of inputs with the samples."""
-        both = z[:, self._first] * z[:, self._second] * self._of_pairs
+        near = (z[:, self._first] * z[:, self._second] * self._of_near) @ self._both.T
         linear = self.relevances.linear * (z * self._rho) @ self._z.T
-        return _kernel(z, self._z, self._rho) + linear + both @ self._both.T
+        wide = ((z * self._of_pairs) @ self._z.T).square_().sub_(self._of_pairs.square().sum()).mul_(0.5)
+        return product(z, self._z, self._rho) + linear + near + wide
 
     def predict(self, masks: BoolArray) -> FloatArray:
         """Posterior mean of the embeddings of `masks` (m', n): shape (m', d)."""
@@ -210,6 +107,41 @@ class KernelSurrogate(Surrogate):
         average = 1 + rho * (2 * p - 1) * z
         base = (average / (1 + rho)).log().sum(1).exp()
         return base, 2 * rho * z / average
+
+    def _by_player(self, of_near: torch.Tensor) -> torch.Tensor:
+        """Sums over each player's neighbours: shape (..., P) to (..., n)."""
+        sums = of_near.new_zeros(*of_near.shape[:-1], self.n_players)
+        return sums.index_add_(-1, self._first, of_near).index_add_(-1, self._second, of_near)
+
+    def _weights(self, p: float) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        mean, single, rest = super()._weights(p)
+        offset = p - 0.5
+        low = offset * self._slopes.sum(1) + offset**2 / 2 * self._bent.sum(1)
+        return mean + low, single + self._slopes + offset * self._bent, rest + self._bent
+
+    def pair_weights(self, p: float) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
+        """As for the products alone, with the terms of order 2."""
+        place = torch.full((self.n_players, self.n_players), -1, device=self.device)
+        place[self._first, self._second] = torch.arange(len(self._first), device=self.device)
+        for i, j, columns in super().pair_weights(p):
+            columns += self._tails[:, i] * self._tails[:, j]
+            near = place[i, j] >= 0
+            columns[:, near] += self._bends[:, place[i, j][near]]
+            yield i, j, columns
+
+    def pairs(self, p: float, direction: torch.Tensor) -> torch.Tensor:
+        """As for the products alone, with the terms of order 2."""
+        alpha = self._alpha @ direction
+        found = super().pairs(p, direction) + (self._tails * alpha[:, None]).T @ self._tails
+        of_near = alpha @ self._bends
+        found[self._first, self._second] += of_near
+        found[self._second, self._first] += of_near
+        return symmetric(found)
+
+    def _second_order(self, p: float) -> torch.Tensor:
+        found, offset = super()._second_order(p), self._x - p
+        found.addmm_(offset[:, self._first] * offset[:, self._second], self._bends.T)
+        return found.add_((offset @ self._tails.T).square_().sub_(offset**2 @ (self._tails**2).T), alpha=0.5)
 
     def terms_without(self, p: float, direction: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """As `terms`, each mask's own sample left out of what it is compared with.
@@ -275,7 +207,10 @@ class KernelSurrogate(Surrogate):
         of_mean, of_single, of_rest = self.weights(p)
         rho, tilt = self._rho, 2 * p - 1
         linear = self.relevances.linear * rho
-        near, of_all = self._by_player(self._of_pairs), self._of_pairs.sum()
+        second = torch.outer(self._of_pairs, self._of_pairs).fill_diagonal_(0.0)
+        second[self._first, self._second] += self._of_near
+        second[self._second, self._first] += self._of_near
+        near, of_all = second.sum(1), second.sum() / 2
         # Prior: averages of k over both arguments; `own` for a player differentiated in both, `half` in one of them.
         average = (1 + rho * tilt**2) / (1 + rho)
         base_prior, own = average.log().sum().exp(), 4 * rho / (1 + rho * tilt**2)
@@ -294,9 +229,7 @@ class KernelSurrogate(Surrogate):
         zeta_prior = base_prior * (half.sum() ** 2 - (half**2).sum() + own.sum()) + 4 * linear.sum()
         zeta = zeta_prior + 16 * tilt**2 * of_all - of_zeta @ by_single.sum(1)
         mean_zeta = base_prior * half.sum() + 2 * tilt * linear.sum() + 4 * tilt**3 * of_all - by_mean @ of_zeta
-        pair = base_prior * torch.outer(own, own)
-        pair[self._first, self._second] += 16 * self._of_pairs
-        pair = pair.triu(1)
+        pair = (base_prior * torch.outer(own, own) + 16 * second).triu(1)
         for i, j, columns in self.pair_weights(p):
             pair[i, j] -= (columns * (self._q @ columns)).sum(0)
         pair = pair + pair.T

@@ -15,43 +15,14 @@ two libraries, taking turns, would slow each other down threefold.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 
-from ..masks import BoolArray, FloatArray, IntArray
+from ..masks import BoolArray, FloatArray
 
 _PAIRS_AT_ONCE = 2048
-
-
-@dataclass(frozen=True, eq=False)
-class Neighbours:
-    """Pairs of players that are near each other.
-
-    Attributes:
-        first, second: (P,), the players of each pair.
-        nearness: (P,), above 0 up to 1.
-    """
-
-    first: IntArray
-    second: IntArray
-    nearness: FloatArray
-
-    @classmethod
-    def on_grid(cls, rows: int, columns: int) -> Neighbours:
-        """Those of a grid's cells that touch, numbered row by row: by an edge 1, by a corner 1/2."""
-        row, column = np.divmod(np.arange(rows * columns), columns)
-        first, second = np.triu_indices(rows * columns, 1)
-        apart = np.abs(row[first] - row[second]), np.abs(column[first] - column[second])
-        near = np.maximum(*apart) == 1
-        return cls(first[near], second[near], np.where(np.add(*apart)[near] == 1, 1.0, 0.5))
-
-    @classmethod
-    def none(cls) -> Neighbours:
-        """Where nothing is known of who is near whom."""
-        return cls(np.zeros(0, np.intp), np.zeros(0, np.intp), np.zeros(0))
 
 
 class Surrogate:
@@ -65,16 +36,11 @@ class Surrogate:
     exact = False
     _alpha: torch.Tensor  # (m, d)
     _mean: torch.Tensor  # (d,), added to E_p[f]
-    _slopes: torch.Tensor  # (m, n), added to each mask's weights of D_i at p = 1/2
-    _bends: torch.Tensor  # (m, P), added to each mask's weights of D_ij for pairs of neighbours, whatever p
 
-    def __init__(self, masks: BoolArray, neighbours: Neighbours, device: str = "cpu") -> None:
+    def __init__(self, masks: BoolArray, device: str = "cpu") -> None:
         self.masks, self.device = masks, device
         self.n_players = masks.shape[1]
         self._x = torch.as_tensor(masks, dtype=torch.float64, device=device)
-        self._first, self._second = (
-            torch.as_tensor(ends, device=device) for ends in (neighbours.first, neighbours.second)
-        )
         self._last: dict[str, tuple[float, tuple[torch.Tensor, ...]]] = {}
 
     def _averages(self, p: float) -> tuple[torch.Tensor, torch.Tensor]:
@@ -100,31 +66,15 @@ class Surrogate:
         base, ratio = self.averages(p)
         single = base[:, None] * ratio
         rest = single * (ratio.sum(1, keepdim=True) - ratio)
-        bent, offset = self._by_player(self._bends), p - 0.5
-        return (
-            base + offset * self._slopes.sum(1) + offset**2 * self._bends.sum(1),
-            single + self._slopes + offset * bent,
-            rest + bent,
-        )
-
-    def _by_player(self, of_pairs: torch.Tensor) -> torch.Tensor:
-        """Sums over each player's neighbours: shape (..., P) to (..., n)."""
-        sums = of_pairs.new_zeros(*of_pairs.shape[:-1], self.n_players)
-        return sums.index_add_(-1, self._first, of_pairs).index_add_(-1, self._second, of_pairs)
+        return base, single, rest
 
     def pair_weights(self, p: float) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
         """Players i < j of some pairs, (k,), and what each mask counts in D_ij, (m, k): all could fill the memory."""
         base, ratio = self.averages(p)
-        n = self.n_players
-        first, second = torch.triu_indices(n, n, 1, device=self.device)
-        bend = torch.full((n, n), -1, device=self.device)
-        bend[self._first, self._second] = torch.arange(len(self._first), device=self.device)
+        first, second = torch.triu_indices(self.n_players, self.n_players, 1, device=self.device)
         for start in range(0, len(first), _PAIRS_AT_ONCE):
             i, j = first[start : start + _PAIRS_AT_ONCE], second[start : start + _PAIRS_AT_ONCE]
-            columns = base[:, None] * ratio[:, i] * ratio[:, j]
-            near = bend[i, j] >= 0
-            columns[:, near] += self._bends[:, bend[i, j][near]]
-            yield i, j, columns
+            yield i, j, base[:, None] * ratio[:, i] * ratio[:, j]
 
     def derivatives(self, p: float) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """E_p[f] of shape (d,); D_i, (n, d); and the sums over j of D_ij, (n, d)."""
@@ -138,11 +88,8 @@ class Surrogate:
     def pairs(self, p: float, direction: torch.Tensor) -> torch.Tensor:
         """D_ij in a direction (d,): (n, n), symmetric, zero on the diagonal."""
         base, ratio = self.averages(p)
-        alpha = self._alpha @ direction
-        found = (ratio * (base * alpha)[:, None]).T @ ratio / 2
-        found[self._first, self._second] += alpha @ self._bends
-        found.fill_diagonal_(0.0)
-        return found + found.T
+        found = (ratio * (base * (self._alpha @ direction))[:, None]).T @ ratio
+        return symmetric(found)
 
     def pair_spread(self, p: float, variances: torch.Tensor, directions: torch.Tensor) -> torch.Tensor:
         """Sum over k of variances[k] times (D_ij in directions[k]) squared: (n, n), for (k,) and (k, d)."""
@@ -160,12 +107,11 @@ class Surrogate:
     def _second_order(self, p: float) -> torch.Tensor:
         """What alpha of each mask m' contributes to the term of order 2 at mask m, (m, m').
 
-        That is the second elementary symmetric polynomial of (x_i - p) ratio_i, by Newton's identity, and the bends.
+        That is the second elementary symmetric polynomial of (x_i - p) ratio_i, by Newton's identity.
         """
         base, ratio = self.averages(p)
         offset = self._x - p
-        found = (offset @ ratio.T).square_().sub_(offset**2 @ (ratio**2).T).mul_(base / 2)
-        return found.addmm_(offset[:, self._first] * offset[:, self._second], self._bends.T)
+        return (offset @ ratio.T).square_().sub_(offset**2 @ (ratio**2).T).mul_(base / 2)
 
 
 class Table(Surrogate):
@@ -174,14 +120,19 @@ class Table(Surrogate):
     exact = True
 
     def __init__(self, masks: BoolArray, embeddings: Any, device: str = "cpu") -> None:
-        super().__init__(masks, Neighbours.none(), device)
+        super().__init__(masks, device)
         self._alpha = torch.as_tensor(embeddings, dtype=torch.float64, device=device)
         self._mean = torch.zeros(self._alpha.shape[1], dtype=torch.float64, device=device)
-        self._slopes, self._bends = torch.zeros_like(self._x), self._x.new_zeros(len(masks), 0)
 
     def _averages(self, p: float) -> tuple[torch.Tensor, torch.Tensor]:
         weights = (self._x * p + (1 - self._x) * (1 - p)).prod(1)
         return weights, (self._x - p) / (p * (1 - p))
+
+
+def symmetric(found: torch.Tensor) -> torch.Tensor:
+    """Without what rounding has left of asymmetry, and with nothing on the diagonal."""
+    found.fill_diagonal_(0.0)
+    return (found + found.T) / 2
 
 
 def to_numpy(tensor: torch.Tensor) -> FloatArray:
