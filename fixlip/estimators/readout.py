@@ -164,8 +164,8 @@ class _Contribution:
         self._other, self._p = other, p
         self._variances: Variances = own.variances(p)
         self._g0, self._g1, self._rest = other.derivatives(p)
-        # Few samples can agree by chance; bars are never less than half as wide as the process has them.
-        self._factor = max(0.25, own.calibration(torch.cat([self._g0[None], self._g1]), weights))
+        # Samples can agree by chance, and some directions are easier than others; bars are only ever widened.
+        self._factor = max(1.0, own.calibration(torch.cat([self._g0[None], self._g1]), weights))
         self._covariance = own.covariance * self._factor
         self._directions = own.main_directions
         self._influence, self._left_out = own.influence(p), own.left_out

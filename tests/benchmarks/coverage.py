@@ -74,7 +74,11 @@ def measure(model, scenes, p, n_masks):
             found = fixlip.sample(game, budget, p=p, seed=scene, progress=False).explain(p)
             bars = np.sqrt(found.stderr[1] ** 2 + pair_errors)[first, second]
             inside = np.abs(found.interactions - pairs)[first, second] <= Z * bars
-            for kind, chosen in (("patch with patch", within), ("patch with word", across), ("all", within | True)):
+            for kind, chosen in (
+                ("patch with patch", within),
+                ("patch with word", across),
+                ("all interactions", within | True),
+            ):
                 covered[budget, kind].append(inside[chosen].mean())
             bars = np.sqrt(found.stderr[0] ** 2 + errors)
             covered[budget, "attributions"].append(np.mean(np.abs(found.attributions - attributions) <= Z * bars))
@@ -91,9 +95,9 @@ def main():
     parser.add_argument("--masks", type=int, default=40_000, help="that correct the limit")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
-    kinds = ("patch with patch", "patch with word", "all", "attributions")
+    kinds = ("patch with patch", "patch with word", "all interactions", "attributions")
     lines = [
-        f"| model | p | masked images | {' | '.join(kind + (' interactions' if kind == 'all' else '') for kind in kinds)} |",
+        f"| model | p | masked images | {' | '.join(kinds)} |",
         "|---|---|---|" + "---|" * len(kinds),
     ]
     for model in options.models:
@@ -102,10 +106,8 @@ def main():
             for budget in BUDGETS:
                 shares = (f"{np.mean(covered[budget, kind]):.1%}" for kind in kinds)
                 lines.append(f"| {model} | {p} | {budget} | {' | '.join(shares)} |")
-            told = (
-                f"\nMean over {options.scenes} scenes of the share of 90 % intervals that contain the limiting value.\n"
-            )
-            (options.out / "coverage.md").write_text("\n".join(lines) + "\n" + told)
+            told = f"Mean over {options.scenes} scenes of the share of 90 % intervals that contain the limiting value."
+            (options.out / "coverage.md").write_text("\n".join([*lines, "", told, ""]))
             print("\n".join(lines[-len(BUDGETS) :]), flush=True)
 
 
