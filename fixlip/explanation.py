@@ -50,7 +50,8 @@ class Explanation:
         order: 2, or 1 where interactions are no part of it.
         estimator: how it was computed.
         budget: how many masked images (or masks) were encoded.
-        stderr: standard errors of attributions (n,) and interactions (n, n), where the estimator gives them.
+        stderr: standard errors of attributions (n,) and interactions (n, n), where the estimator gives them. How often
+            they are right is measured by tests/benchmarks/coverage.py.
         expected_faithfulness: R squared expected on masks not seen, where the estimator gives it.
     """
 
