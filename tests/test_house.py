@@ -44,6 +44,27 @@ def test_environment_installs_what_pyproject_says():
     assert python == f"python={oldest}"
 
 
+def test_every_pinned_version_runs_on_the_oldest_python():
+    """A patch release too: Debian's Python 3.11 is 3.11.2."""
+    from importlib.metadata import PackageNotFoundError, distribution
+
+    from packaging.specifiers import SpecifierSet
+
+    oldest = PROJECT["project"]["requires-python"].removeprefix(">=") + ".0"
+    checked = 0
+    for line in (TOP / ".ci" / "constraints.txt").read_text(encoding="utf-8").splitlines():
+        if "==" not in line or line.startswith("#"):
+            continue
+        try:
+            found = distribution(requirement_name(line))
+        except PackageNotFoundError:  # of another extra
+            continue
+        wanted = found.metadata["Requires-Python"]
+        assert not wanted or oldest in SpecifierSet(wanted), f"{line} wants Python {wanted}"
+        checked += 1
+    assert checked > 50
+
+
 def test_every_dependency_is_pinned_within_its_range():
     from packaging.requirements import Requirement
 
