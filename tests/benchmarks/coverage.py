@@ -74,12 +74,9 @@ def measure(model, scenes, p, n_masks):
             found = fixlip.sample(game, budget, p=p, seed=scene, progress=False).explain(p)
             bars = np.sqrt(found.stderr[1] ** 2 + pair_errors)[first, second]
             inside = np.abs(found.interactions - pairs)[first, second] <= Z * bars
-            for kind, chosen in (
-                ("patch with patch", within),
-                ("patch with word", across),
-                ("all interactions", within | True),
-            ):
-                covered[budget, kind].append(inside[chosen].mean())
+            covered[budget, "patch with patch"].append(inside[within].mean())
+            covered[budget, "patch with word"].append(inside[across].mean())
+            covered[budget, "all interactions"].append(inside.mean())
             bars = np.sqrt(found.stderr[0] ** 2 + errors)
             covered[budget, "attributions"].append(np.mean(np.abs(found.attributions - attributions) <= Z * bars))
     return covered
