@@ -8,14 +8,19 @@ Names are imported when they are first used, so that `import fixlip` is quick an
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+# Threads that wait must sleep: by default each burns its core, and two processes on two cores slow each other down ten
+# times and more. OpenMP reads this once, when torch is loaded; a choice of the user's own is kept.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 if TYPE_CHECKING:
     from . import emoji as emoji
     from .api import explain as explain
-    from .encoders import Encoder as Encoder
-    from .encoders import load as load
+    from .encoders.huggingface import Encoder as Encoder
+    from .encoders.huggingface import load as load
     from .explanation import Explanation as Explanation
     from .game import Game as Game
     from .grid import ExplanationGrid as ExplanationGrid
@@ -26,14 +31,14 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOME = {
-    "Encoder": "encoders",
+    "Encoder": "encoders.huggingface",
     "Explanation": "explanation",
     "ExplanationGrid": "grid",
     "Game": "game",
     "Samples": "samples",
     "explain": "api",
     "explain_all": "grid",
-    "load": "encoders",
+    "load": "encoders.huggingface",
     "sample": "sampling",
 }
 

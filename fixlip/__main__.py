@@ -80,7 +80,7 @@ def _explain(options: argparse.Namespace) -> int:
     check_writable(options.out)
     image, caption = _pair(options.image, options.caption)
     from .api import cost, explain
-    from .encoders import load
+    from .encoders.huggingface import load
 
     encoder = load(options.model, device=options.device, dtype=options.dtype)
     print(f"{cost(encoder, image, caption, options.budget)}.", file=sys.stderr)
@@ -125,7 +125,7 @@ def _pair(image: str, caption: str | None) -> tuple[Image, str]:
         return shown.image, shown.caption if caption is None else caption
     if caption is None:
         raise ValueError("text: a caption is missing; give it after the image, in quotation marks.")
-    from .images import read_image
+    from .encoders.images import read_image
 
     return read_image(image), caption
 
@@ -170,7 +170,7 @@ def _write(explanation: Explanation, path: Path) -> Path:
     if kind == ".png":
         explanation.draw().save(path)
     else:
-        from .report import html
+        from .pictures.report import html
 
         path.write_text(html(explanation), encoding="utf-8")
     return path

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .encoders import Encoder
+from .encoders.huggingface import Encoder
+from .encoders.images import ImageSource
 from .estimators.agnostic import FILTERED_PLAYERS, agnostic_least_squares
 from .estimators.basis import n_columns
 from .estimators.exact import exact
@@ -16,7 +17,6 @@ from .estimators.indices import INDICES
 from .estimators.least_squares import check_budget, crossmodal_least_squares
 from .explanation import Explanation
 from .game import Game
-from .images import ImageSource
 from .masks import MAX_ENUMERATED_PLAYERS, check_count, check_p
 from .samples import text_budget
 from .sampling import sample

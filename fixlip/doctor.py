@@ -52,7 +52,7 @@ def _version(name: str) -> str | None:
 def _devices() -> list[str]:
     import torch
 
-    from .encoders import EMBEDDED, load
+    from .encoders.huggingface import EMBEDDED, load
 
     lines = [f"  processor     {torch.get_num_threads()} threads"]
     if torch.cuda.is_available():

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .encoders import Encoder
-from .images import ImageSource
+from .encoders.huggingface import Encoder
+from .encoders.images import ImageSource
 from .masks import BoolArray, FloatArray, check_masks, distinct, pack
 from .players import Players, patch_labels
 from .progress import progress_bar

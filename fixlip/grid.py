@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .encoders import Encoder
+from .encoders.huggingface import Encoder
+from .encoders.images import ImageSource
 from .explanation import Explanation
 from .game import Game
-from .images import ImageSource
 from .masks import FloatArray, check_count, check_p
 from .progress import progress_bar
 from .samples import MIXTURE, Samples, Side

@@ -10,8 +10,7 @@ import numpy as np
 import traitlets
 
 from fixlip import Explanation
-from fixlip.comparison import compare
-from fixlip.pictures import Picture
+from fixlip.pictures import Picture, compare
 
 from .panel import Panel, guarded, labelled, side_by_side
 from .views import PairView

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 from collections.abc import Iterable, Sequence
 
-from fixlip.drawing import signed
+from fixlip.pictures.drawing import signed
 
 # Half the width of a 90 % interval, in standard errors.
 INTERVAL = 1.645

@@ -12,9 +12,9 @@ import traitlets
 from PIL import ImageColor
 
 from fixlip import Explanation, Game, Samples
-from fixlip.drawing import INK, MUTED, Sheet
 from fixlip.metrics import Curves, area_between_curves, insertion_deletion
 from fixlip.pictures import Picture
+from fixlip.pictures.drawing import INK, MUTED, Sheet
 
 from .facts import facts, key
 from .panel import Panel, guarded, labelled, side_by_side

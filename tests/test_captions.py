@@ -4,8 +4,8 @@ import torch
 from toys import ORACLES
 
 import fixlip
-from fixlip.captions import ClipReader, SiglipReader
-from fixlip.encoders import Encoder
+from fixlip.encoders.captions import ClipReader, SiglipReader
+from fixlip.encoders.huggingface import Encoder
 
 
 class Config:
@@ -52,7 +52,7 @@ def test_siglip_ids_that_do_not_fit_are_refused(ids):
 
 
 def test_image_baselines_are_what_they_are_called(tiny_clip, oracle):
-    from fixlip.encoders import _baseline
+    from fixlip.encoders.huggingface import _baseline
 
     pixels = torch.tensor(oracle("inputs")["pixel_values"][0])
     assert not _baseline(pixels, "zero", 8).any()

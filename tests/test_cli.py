@@ -26,7 +26,7 @@ def no_model(monkeypatch):
     def refuse(*args, **kwargs):
         raise AssertionError("a model was loaded for input that should have been refused")
 
-    monkeypatch.setattr("fixlip.encoders.load", refuse)
+    monkeypatch.setattr("fixlip.encoders.huggingface.load", refuse)
 
 
 def test_a_photo_becomes_a_report(picture, tmp_path, capsys):
@@ -96,7 +96,7 @@ def test_bad_input_that_only_the_model_knows_is_one_sentence(
     def refuse(*args, **kwargs):
         raise AssertionError("the model was called")
 
-    monkeypatch.setattr("fixlip.encoders.Encoder.embed_images", refuse)
+    monkeypatch.setattr("fixlip.encoders.huggingface.Encoder.embed_images", refuse)
     assert main(["explain", *arguments]) == 2
     error = capsys.readouterr().err
     assert error.startswith("fixlip: " + message) and error.count("\n") == 1

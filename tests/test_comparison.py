@@ -3,8 +3,7 @@ import pytest
 from test_explanation import make
 from toys import mosaic
 
-from fixlip.comparison import compare
-from fixlip.pictures import draw
+from fixlip.pictures import compare, draw
 
 
 def test_both_and_their_difference_share_one_scale():

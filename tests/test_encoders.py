@@ -9,8 +9,8 @@ from toys import ORACLES
 
 import fixlip
 from fixlip import Game
-from fixlip.encoders import EMBEDDED, Encoder, load
-from fixlip.images import read_image
+from fixlip.encoders.huggingface import EMBEDDED, Encoder, load
+from fixlip.encoders.images import read_image
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,7 @@ def test_a_saved_folder_loads_like_the_embedded_model(encoder, tmp_path):
 
 
 def test_what_cannot_be_loaded_is_refused_in_a_sentence(encoder, tmp_path, monkeypatch):
-    monkeypatch.setattr("fixlip.encoders._hub_is_reachable", lambda: False)
+    monkeypatch.setattr("fixlip.encoders.huggingface._hub_is_reachable", lambda: False)
     with pytest.raises(ValueError, match="neither an embedded model .*did you mean 'emoji-clip'"):
         load("emoji_clip")
     with pytest.raises(ValueError, match="model: got None"):

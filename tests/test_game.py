@@ -4,7 +4,7 @@ import torch
 
 import fixlip
 from fixlip import Game
-from fixlip.encoders import Encoder, pooled
+from fixlip.encoders.huggingface import Encoder, pooled
 
 
 @pytest.mark.parametrize("i", [0, 1, 2])

@@ -7,8 +7,8 @@ from PIL import Image
 from test_explanation import make
 from toys import mosaic
 
-from fixlip import Explanation, drawing
-from fixlip.pictures import alt_text, draw
+from fixlip import Explanation
+from fixlip.pictures import alt_text, draw, drawing
 from fixlip.players import Players, patch_labels
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from toys import mosaic
 
-from fixlip.report import html
+from fixlip.pictures.report import html
 
 
 class Page(HTMLParser):

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..encoders import Encoder, load
+from ..encoders.huggingface import Encoder, load
 from ..metrics import quadrant
 from .scenes import Scene, caption, scene, vocabulary
 

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from .. import emoji
-from ..images import read_image
+from ..encoders.images import read_image
 from ..metrics.pointing_game import IMAGENET_CLASSES, PUBLISHED_GAMES, PointingGame, mosaic
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif")

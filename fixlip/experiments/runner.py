@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..encoders import load
+from ..encoders.huggingface import load
 from ..progress import progress_bar
 from . import datasets
 from .figures import draw

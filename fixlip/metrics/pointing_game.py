@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
+from ..encoders.images import ImageSource, read_image
 from ..explanation import Explanation
-from ..images import ImageSource, read_image
 from ..masks import BoolArray, FloatArray
 
 CELLS = 4  # a 2x2 mosaic, in reading order

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from ..masks import FloatArray
 from .drawing import (
     CARD,
     DEVICE,
@@ -37,10 +38,9 @@ from .drawing import (
     text_width,
     wrap,
 )
-from .masks import FloatArray
 
 if TYPE_CHECKING:
-    from .explanation import Explanation, Term
+    from ..explanation import Explanation, Term
 
 MARGIN = 24.0
 CHIP_HEIGHT, CHIP_GAP, CHIP_TEXT, VALUE_TEXT = 44.0, 8.0, 15.0, 11.0

@@ -22,14 +22,14 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
+from ..masks import BoolArray, check_count
 from .captions import READERS, TEXT_MASKINGS, Caption
 from .images import ImageSource, read_image
-from .masks import BoolArray, check_count
 
 EMBEDDED = ("emoji-clip", "emoji-clip-fine", "emoji-clip-plain", "emoji-siglip")
 SUPPORTED = tuple(READERS)
 IMAGE_MASKINGS = ("zero", "mean", "blur")
-_EMBEDDED_FOLDER = Path(__file__).parent / "emoji" / "models"
+_EMBEDDED_FOLDER = Path(__file__).parent.parent / "emoji" / "models"
 
 Float32Array = NDArray[np.float32]
 

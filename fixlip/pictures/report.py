@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from . import __version__
+from .. import __version__
 from .drawing import signed
-from .pictures import alt_text, draw, to_png
+from .pair import alt_text, draw, to_png
 
 if TYPE_CHECKING:
-    from .explanation import Explanation, Term
+    from ..explanation import Explanation, Term
 
 _STYLE = """
 :root { color-scheme: light dark; --ink: #22242a; --muted: #686c76; --page: #f3f4f6; --card: #fcfcfc; --line: #d6d8dd;

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 import torch
 
-from .masks import BoolArray
+from ..masks import BoolArray
 
 TEXT_MASKINGS = ("attention", "remove", "unknown")
 

@@ -8,10 +8,10 @@ import numpy as np
 from PIL import Image
 
 from .drawing import DEVICE
-from .pictures import Picture, alt_text, draw
+from .pair import Picture, alt_text, draw
 
 if TYPE_CHECKING:
-    from .explanation import Explanation
+    from ..explanation import Explanation
 
 _GAP = 12  # CSS pixels
 
