@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import shapiq
 import torch
-from toys import RandomBilinearGame, TableGame
+from toys import RandomBilinearGame, SmoothGame, TableGame
 
 import fixlip
 from fixlip.estimators.exact import exact
@@ -17,30 +17,6 @@ from fixlip.masks import enumerate_masks, mask_weights
 
 PS = [0.1, 0.3, 0.5, 0.8]
 GRIDS = {5: (1, 5), 6: (2, 3)}
-
-
-class SmoothGame:
-    """Embeddings that are smooth functions of a few weighted sums of the mask, on more players than are enumerated."""
-
-    scale, bias = 5.0, -1.0
-
-    def __init__(self, n_image=30, n_text=4, seed=0):
-        rng = np.random.default_rng(seed)
-        self.n_image, self.n_text = n_image, n_text
-        self.image_map, self.text_map = rng.normal(size=(n_image, 3)), rng.normal(size=(n_text, 3))
-        self.mix = rng.normal(size=(3, 6))
-        self.calls = 0
-
-    def embed_images(self, masks, progress=False):
-        self.calls += len(masks)
-        return np.tanh(masks @ self.image_map / 3) @ self.mix
-
-    def embed_texts(self, masks, progress=False):
-        return np.sin(masks @ self.text_map / 2 + 1) @ self.mix
-
-    def __call__(self, masks):
-        images, texts = self.embed_images(masks[:, : self.n_image]), self.embed_texts(masks[:, self.n_image :])
-        return self.scale * np.sum(images * texts, axis=1) + self.bias
 
 
 @pytest.fixture(scope="module")

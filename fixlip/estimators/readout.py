@@ -17,7 +17,7 @@ from ..explanation import Explanation
 from ..masks import FloatArray
 from ..players import Players
 from ..samples import Side
-from .indices import coefficients, quadrature
+from .indices import check_index, coefficients, quadrature
 from .surrogate import Surrogate, to_numpy
 
 # Error bars of Shapley indices are averages over p of smooth functions; a few nodes do.
@@ -48,6 +48,7 @@ class Readout:
 
     def explain(self, p: float, index: str = "banzhaf", order: int = 2) -> Explanation:
         """The explanation at p, with standard errors and, for Banzhaf interactions, expected faithfulness."""
+        index = check_index(index)
         found = coefficients(self.derivatives, self.players.n_players, index, p, self._ends(index))
         at = p if index == "banzhaf" else 0.5
         second = Explanation(*found, self.players, at, index=index, estimator="kernel", budget=len(self.image.masks))
@@ -123,10 +124,10 @@ class Readout:
         if index == "banzhaf":
             return self._errors(p, p if order == 2 else 0.0, order)
         singles, pairs = [], []
-        for node, weight, of_pair, of_sum in quadrature(self.players.n_players, index, _ERROR_NODES):
-            single, pair = self._errors(node, of_sum if order == 2 else 0.0, order)
-            singles.append(weight * single)
-            pairs.append(weight * of_pair * pair)
+        for node in quadrature(self.players.n_players, index, _ERROR_NODES):
+            single, pair = self._errors(node.p, node.of_pair / 2 if order == 2 else 0.0, order)
+            singles.append(node.weight * single)
+            pairs.append(node.weight * node.of_pair * pair)
         return np.sum(singles, axis=0), np.sum(pairs, axis=0)
 
     def _errors(self, p: float, share: float, order: int) -> tuple[FloatArray, FloatArray]:

@@ -76,7 +76,7 @@ class Surrogate:
         return base, single, pair_sum
 
     def pair_weights(self, p: float) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
-        """Players i < j of some pairs, (k,), and factors of alpha in D_ij, (m, k): all at once could fill the memory."""
+        """Players i < j of some pairs, (k,), and factors of alpha in D_ij, (m, k); all might fill the memory."""
         base, ratio = self.averages(p)
         first, second = torch.triu_indices(self.n_players, self.n_players, 1, device=self.device)
         for start in range(0, len(first), _PAIRS_AT_ONCE):
