@@ -80,7 +80,7 @@ def _explain(options: argparse.Namespace) -> int:
     check_writable(options.out)
     image, caption = _pair(options.image, options.caption)
     from .api import cost, explain
-    from .encoders.huggingface import load
+    from .encoders.loading import load
 
     encoder = load(options.model, device=options.device, dtype=options.dtype)
     print(f"{cost(encoder, image, caption, options.budget)}.", file=sys.stderr)

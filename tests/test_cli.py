@@ -26,7 +26,7 @@ def no_model(monkeypatch):
     def refuse(*args, **kwargs):
         raise AssertionError("a model was loaded for input that should have been refused")
 
-    monkeypatch.setattr("fixlip.encoders.huggingface.load", refuse)
+    monkeypatch.setattr("fixlip.encoders.loading.load", refuse)
 
 
 def test_a_photo_becomes_a_report(picture, tmp_path, capsys):
@@ -84,7 +84,7 @@ def test_bad_input_is_one_sentence_before_any_model(
         (["photo.jpg", "a cat", "--budget", "-5"], "budget: got -5"),
         (["photo.jpg", "a cat", "--model", "no/such-model"], "model: 'no/such-model' is neither an embedded model"),
         (["photo.jpg", "a cat", "--model", "empty"], "model: the folder 'empty' holds no CLIP or SigLIP"),
-        (["photo.jpg", "a cat", "--device", "tpu9"], "device: 'tpu9' is not to be had"),
+        (["photo.jpg", "a cat", "--device", "tpu9"], "device: 'tpu9' is not available"),
     ],
 )
 def test_bad_input_that_only_the_model_knows_is_one_sentence(

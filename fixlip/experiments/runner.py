@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..encoders.huggingface import load
+from ..encoders.loading import load
 from ..progress import progress_bar
 from . import datasets
 from .figures import draw
