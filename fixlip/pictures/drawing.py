@@ -23,7 +23,12 @@ Point = tuple[float, float]
 Box = tuple[float, float, float, float]
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
-# The diverging scale of ColorBrewer's RdBu: told apart by people with any colour vision, opaque on any theme.
+# Half the width of a 90 % interval, in standard errors: of every error bar and of every word about certainty.
+INTERVAL = 1.645
+_MOST_DECIMALS = 6
+
+# The diverging scale of ColorBrewer's RdBu: told apart by people with any colour vision, opaque on any theme. This is
+# the only place in Python that says what red and blue are; HTML takes them through `hex_of`.
 POSITIVE: Colour = (178, 24, 43)
 NEGATIVE: Colour = (33, 102, 172)
 NEUTRAL: Colour = (247, 247, 247)
@@ -66,11 +71,39 @@ def ink_on(background: Colour) -> Colour:
     return DARK if luminance > 0.195 else (255, 255, 255)
 
 
+def hex_of(colour: Colour) -> str:
+    """A colour as HTML and SVG write it: "#b2182b"."""
+    return "#{:02x}{:02x}{:02x}".format(*colour)
+
+
 def signed(value: float) -> str:
     """A value with its sign, in as many digits as matter: +0.042, -1.31, +12.4."""
     digits = 1 if abs(value) >= 10 else 2 if abs(value) >= 0.095 else 3
     text = f"{value:+.{digits}f}"
     return "0" if float(text) == 0 else text
+
+
+def with_error(value: float, stderr: float | None) -> str:
+    """A value with its standard error, both in the digits that the error leaves certain: +0.012 ± 0.003.
+
+    The error keeps two significant digits if they are below 36, else one (the rule of the Particle Data Group), and the
+    value as many decimals. A value without an error is written as `signed` does.
+
+    Args:
+        value: what is told.
+        stderr: its standard error, in the same unit; None where the estimator gives none.
+    """
+    if stderr is None:
+        return signed(value)
+    if not (math.isfinite(stderr) and stderr > 0):
+        return f"{signed(value)} \u00b1 {stderr:g}"
+    power = math.floor(math.log10(stderr))
+    decimals = max(0, -power + (stderr / 10.0**power < 3.55))
+    error = f"{stderr:.{decimals}f}"
+    if decimals > _MOST_DECIMALS:  # next to nothing: rounding errors of an exact sum, say
+        decimals, error = _MOST_DECIMALS, f"{stderr:.0e}"
+    text = f"{value:+.{decimals}f}"
+    return f"{text if float(text) else text[1:]} \u00b1 {error}"
 
 
 class Sheet:
