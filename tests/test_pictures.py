@@ -116,7 +116,7 @@ def test_wrapping_fills_lines_in_order():
 def test_any_text_is_shown(monkeypatch):
     tokens = ("é", "猫", "кот", "🐈", "\u200b", "\x07", "ﬁ", "")
     assert draw(mosaic(tokens=tokens)).size
-    monkeypatch.setattr(drawing, "_OTHER_FONTS", ())
+    monkeypatch.setattr(drawing, "OTHER_FONTS", ())
     assert drawing.fit_font("é猫", 12)[0] == "e[U+732B]"
     assert draw(mosaic(tokens=tokens)).size
 

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-FINE = 4  # canvas pixels a CSS pixel
-DEVICE = 2  # pixels of the result a CSS pixel
+FINE = 4  # canvas pixels per CSS pixel
+DEVICE = 2  # pixels of the result per CSS pixel
 
 Colour = tuple[int, int, int]
 Point = tuple[float, float]
@@ -39,7 +39,7 @@ MUTED: Colour = (104, 108, 118)
 FAINT: Colour = (214, 216, 221)
 
 # Fonts that systems carry for scripts that Pillow's own font lacks.
-_OTHER_FONTS = (
+OTHER_FONTS = (
     "DejaVuSans.ttf",
     "NotoSansCJK-Regular.ttc",
     "Arial Unicode.ttf",
@@ -137,6 +137,16 @@ class Sheet:
             stroke_fill=CARD,
         )
 
+    def upward(self, at: Point, text: str, size: float, colour: Colour = INK) -> None:
+        """One line of text that runs upwards, its centre at `at`: the label of a vertical axis."""
+        shown, font = fit_font(text, size)
+        left, top, right, bottom = (round(c) for c in font.getbbox(shown))
+        stencil = Image.new("L", (right - left, bottom - top), 0)
+        ImageDraw.Draw(stencil).text((-left, -top), shown, fill=255, font=font)
+        stencil = stencil.transpose(Image.Transpose.ROTATE_90)
+        corner = (_fine(at[0]) - stencil.width // 2, _fine(at[1]) - stencil.height // 2)
+        self.image.paste(colour, corner, stencil)
+
     def box(self, box: Box, fill: Colour | None = None, outline: Colour | None = None, radius: float = 0) -> None:
         """A filled or outlined box."""
         coordinates = tuple(_fine(c) for c in box)
@@ -199,7 +209,7 @@ def fit_font(text: str, size: float) -> tuple[str, Font]:
     named by their code point; they are never left blank.
     """
     text = "".join(c if c.isprintable() else " " for c in text)
-    for family in ("", *_OTHER_FONTS):
+    for family in ("", *OTHER_FONTS):
         if all(_covers(family, c) for c in set(text)):
             font = _font(family, size * FINE)
             assert font is not None  # it covers something
@@ -224,6 +234,13 @@ def shorten(text: str, size: float, width: float) -> str:
     return text[:low] + "\u2026"
 
 
+def lines_of(text: str, size: float, width: float) -> list[str]:
+    """The text in lines that are no wider than `width`, broken between words, and within words that are wider."""
+    words = [piece for word in text.split() for piece in _pieces(word, size, width)]
+    lines = wrap([text_width(word, size) for word in words], text_width(" ", size), width)
+    return [" ".join(words[k] for k in line) for line in lines] or [""]
+
+
 def wrap(widths: Sequence[float], gap: float, room: float) -> list[list[int]]:
     """Fill lines with items of given widths, in order; returns the items of each line."""
     lines: list[list[int]] = []
@@ -236,6 +253,15 @@ def wrap(widths: Sequence[float], gap: float, room: float) -> list[list[int]]:
             lines.append([i])
             used = width
     return lines
+
+
+def _pieces(word: str, size: float, width: float) -> Iterator[str]:
+    """A word in as few pieces as fit a line."""
+    while len(word) > 1 and text_width(word, size) > width:
+        fitting = next((k for k in range(len(word) - 1, 1, -1) if text_width(word[:k], size) <= width), 1)
+        yield word[:fitting]
+        word = word[fitting:]
+    yield word
 
 
 def _fine(length: float) -> int:
