@@ -230,7 +230,8 @@ class Explanation:
         """Subsets of highest and lowest value for every size; exact for at most 16 players (see `fixlip.subsets`)."""
         from .subsets import subsets
 
-        return subsets(self)
+        first_order = self.first_order().attributions
+        return subsets(self.constant, self.attributions, self.interactions, first_order=first_order)
 
     def __sub__(self, other: Explanation) -> Explanation:
         """The difference of two explanations with as many players; names and picture are the first one's."""
