@@ -109,6 +109,18 @@ class Answering:
         return self.answer(masks)
 
 
+@pytest.mark.parametrize("p", [0.5, "shapley"])
+def test_faithfulness_of_more_than_a_thousand_players(p):
+    """32 x 32 patches and eight tokens: there are more coalitions of 516 of them than a float can count."""
+    n = 1032
+    worth = np.random.default_rng(0).normal(size=n)
+    explanation = Explanation(0.0, worth, np.zeros((n, n)), Players(1024, 8, tuple(map(str, range(n)))))
+    noisy = Answering(lambda masks: masks @ worth + 0.01 * np.cos(np.arange(len(masks))))
+    noisy.n_image, noisy.n_text = 1024, 8
+    scores = faithfulness(explanation, noisy, p, n_masks=200)
+    assert scores.r2 > 0.999 and np.isfinite(scores.weighted_r2) and scores.mse == pytest.approx(0.01**2 / 2, rel=0.1)
+
+
 def refuse(masks):
     raise AssertionError("the game was asked")
 

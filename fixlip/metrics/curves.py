@@ -105,15 +105,15 @@ def area_between_curves(curves: Curves) -> float:
 
 
 def _subsets(explanation: Explanation) -> tuple[BoolArray, BoolArray]:
-    nothing = np.zeros((1, explanation.n_players), bool)
+    empty = np.zeros((1, explanation.n_players), bool)
     found = explanation.subsets
-    return np.concatenate([found.highest[::-1], nothing]), np.concatenate([found.lowest[::-1], nothing])
+    return np.concatenate([found.highest[::-1], empty]), np.concatenate([found.lowest[::-1], empty])
 
 
 def _ranked(explanation: Explanation) -> tuple[BoolArray, BoolArray]:
     values = explanation.attributions
     thresholds = np.sort(values)
-    nothing = np.zeros((1, len(values)), bool)
+    empty = np.zeros((1, len(values)), bool)
     insert = values[None, :] >= thresholds[:, None]
     delete = values[None, :] <= thresholds[::-1, None]
-    return np.concatenate([insert, nothing]), np.concatenate([delete, nothing])
+    return np.concatenate([insert, empty]), np.concatenate([delete, empty])

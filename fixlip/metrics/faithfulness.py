@@ -66,7 +66,7 @@ def faithfulness(
 def draw_fresh(
     explanation: Explanation, p: float | str | None, n_masks: int, seed: int
 ) -> tuple[BoolArray, FloatArray]:
-    """Masks (m, n) and the density of each, (m,), at p or with Shapley weights."""
+    """Masks (m, n) drawn at p or with Shapley weights, and the density of each up to a common factor, (m,)."""
     n, rng = explanation.n_players, np.random.default_rng(seed)
     if p is None:
         p = explanation.p if explanation.index == "banzhaf" else "shapley"
@@ -77,15 +77,20 @@ def draw_fresh(
     else:
         raise ValueError(f'p: got {p!r}, wanted a probability or "shapley" (with two players or more).')
     sizes = rng.choice(n + 1, n_masks, p=chances)
-    counts = np.array([float(math.comb(n, k)) for k in range(n + 1)])
-    return random_of_sizes(n, sizes, rng), (chances / counts)[sizes]
+    # In logarithms: a thousand players have more coalitions of one size than a float can count.
+    density = np.log(chances[sizes]) - _log_counts(n)[sizes]
+    return random_of_sizes(n, sizes, rng), np.exp(density - density.max())
+
+
+def _log_counts(n: int) -> FloatArray:
+    """Logarithms of how many coalitions of each size there are, (n + 1,)."""
+    return np.array([math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1) for k in range(n + 1)])
 
 
 def _binomial_sizes(n: int, p: float) -> FloatArray:
     """Probability of each number of players present, (n + 1,), if each is present with probability p."""
     sizes = np.arange(n + 1)
-    logs = [math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1) for k in sizes]
-    chances = np.exp(np.array(logs) + sizes * np.log(p) + (n - sizes) * np.log1p(-p))
+    chances = np.exp(_log_counts(n) + sizes * np.log(p) + (n - sizes) * np.log1p(-p))
     return np.asarray(chances / chances.sum())
 
 

@@ -115,7 +115,7 @@ class Sheet:
         self.pen = ImageDraw.Draw(self.image)
 
     def finish(self) -> Image.Image:
-        """The picture at two device pixels a CSS pixel, corners rounded (transparent outside)."""
+        """The picture at two device pixels per CSS pixel, corners rounded (transparent outside)."""
         result = self.image.reduce(FINE // DEVICE).convert("RGBA")
         mask = Image.new("L", self.image.size, 0)
         ImageDraw.Draw(mask).rounded_rectangle((0, 0, mask.width - 1, mask.height - 1), _fine(12), fill=255)
