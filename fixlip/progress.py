@@ -16,3 +16,17 @@ def progress_bar(total: int, description: str | None) -> Iterator[Callable[[int]
 
     with tqdm(total=total, desc=description, delay=PATIENCE_SECONDS, leave=False, disable=description is None) as bar:
         yield bar.update
+
+
+# Whether to show a bar of its own, or a function to tell how many items are done.
+Progress = bool | Callable[[int], object]
+
+
+@contextmanager
+def advancing(progress: Progress, total: int, description: str) -> Iterator[Callable[[int], object]]:
+    """Yield a function to call with the number of items just done: `progress` itself, or that of a bar."""
+    if callable(progress):
+        yield progress
+    else:
+        with progress_bar(total, description if progress else None) as advance:
+            yield advance

@@ -23,7 +23,7 @@ from fixlip.metrics import (
 )
 from fixlip.metrics import mosaic as make_mosaic
 from fixlip.metrics.pointing_game import PUBLISHED_GAMES, tokens_of
-from fixlip.players import Players
+from fixlip.subject import Subject
 from fixlip.subsets import subsets
 
 
@@ -114,7 +114,7 @@ def test_faithfulness_of_more_than_a_thousand_players(p):
     """32 x 32 patches and eight tokens: there are more coalitions of 516 of them than a float can count."""
     n = 1032
     worth = np.random.default_rng(0).normal(size=n)
-    explanation = Explanation(0.0, worth, np.zeros((n, n)), Players(1024, 8, tuple(map(str, range(n)))))
+    explanation = Explanation(0.0, worth, np.zeros((n, n)), Subject(1024, 8, tuple(map(str, range(n)))))
     noisy = Answering(lambda masks: masks @ worth + 0.01 * np.cos(np.arange(len(masks))))
     noisy.n_image, noisy.n_text = 1024, 8
     scores = faithfulness(explanation, noisy, p, n_masks=200)
@@ -181,9 +181,9 @@ def test_curves_equal_the_published_ones(oracle, game, name, order):
     explanation = published(estimator, name)
     n = explanation.n_players
     if order == 1:
-        explanation = Explanation(0.0, table[f"{name}_attr"], np.zeros((n, n)), explanation.players, order=1)
+        explanation = Explanation(0.0, table[f"{name}_attr"], np.zeros((n, n)), explanation.subject, order=1)
     else:
-        explanation = Greedy(0.0, explanation.attributions, explanation.interactions, explanation.players)
+        explanation = Greedy(0.0, explanation.attributions, explanation.interactions, explanation.subject)
     curves = insertion_deletion(explanation, game)
     scale = np.ptp(table[f"{name}_o{order}_lif"])
     np.testing.assert_allclose(curves.insert, table[f"{name}_o{order}_lif"], atol=2e-4 * scale)
@@ -207,7 +207,7 @@ def test_curves_equal_the_published_ones(oracle, game, name, order):
 def test_ties_are_removed_together(oracle, game):
     table = oracle("fixlip_curves_extra")
     tied = table["tied_attr"].astype(float)
-    explanation = Explanation(0.0, tied, np.zeros((55, 55)), Players(49, 6, tuple(map(str, range(55)))), order=1)
+    explanation = Explanation(0.0, tied, np.zeros((55, 55)), Subject(49, 6, tuple(map(str, range(55)))), order=1)
     curves = insertion_deletion(explanation, game)
     for name, masks in (("mif", curves.delete_masks), ("lif", curves.insert_masks)):
         np.testing.assert_array_equal(masks, np.unpackbits(table[f"tied_masks_{name}"], axis=1)[:, :55].astype(bool))
@@ -235,7 +235,7 @@ def test_recognition_equals_the_published_one(oracle, case):
     crossed = table[f"{case}_cross"]
     pairs = np.zeros((n, n))
     pairs[:n_image, n_image:] = crossed
-    players = Players(n_image, count, tuple(map(str, range(n))), (side, side))
+    players = Subject(n_image, count, tuple(map(str, range(n))), (side, side))
     second = Explanation(0.0, table[f"{case}_first"], pairs + pairs.T, players)
     first = Explanation(0.0, table[f"{case}_firstorder"], np.zeros((n, n)), players, order=1)
     tokens = [[n_image + k] for k in range(count)]
@@ -263,7 +263,7 @@ def test_a_map_without_negative_values_has_a_ceiling(rng):
         0.0,
         np.append(rng.random(49), np.zeros(4)),
         np.zeros((53, 53)),
-        Players(49, 4, tuple(map(str, range(53))), (7, 7)),
+        Subject(49, 4, tuple(map(str, range(53))), (7, 7)),
         order=1,
     )
     assert pointing_game(explanation, [[49], [50], [51], [52]]).pgr == pytest.approx(0.25, abs=1e-9)
@@ -322,6 +322,6 @@ def test_pointing_games_that_make_no_sense_are_refused():
         pointing_game(explanation, [[49], []])
     with pytest.raises(ValueError, match="tokens: got 5 objects"):
         pointing_game(explanation, [[49]] * 5)
-    shapeless = dataclasses.replace(explanation, players=dataclasses.replace(explanation.players, grid=None))
+    shapeless = dataclasses.replace(explanation, subject=dataclasses.replace(explanation.subject, grid=None))
     with pytest.raises(ValueError, match="form no grid"):
         pointing_game(shapeless, [[49]])

@@ -10,7 +10,7 @@ from fixlip import Explanation
 from fixlip.pictures import alt_text, draw, drawing, layout
 from fixlip.pictures.curves import Line, draw_curves
 from fixlip.pictures.words import model_name
-from fixlip.players import Players, patch_labels
+from fixlip.subject import Subject, patch_labels
 
 
 def only(grid, values, tokens=("cat", "dog"), **facts):
@@ -20,7 +20,7 @@ def only(grid, values, tokens=("cat", "dog"), **facts):
     attributions = np.zeros(n)
     for player, value in values.items():
         attributions[player] = value
-    players = Players(n_image, len(tokens), (*patch_labels(grid), *tokens), grid, None, " ".join(tokens), **facts)
+    players = Subject(n_image, len(tokens), (*patch_labels(grid), *tokens), grid, None, " ".join(tokens), **facts)
     return Explanation(0.0, attributions, np.zeros((n, n)), players)
 
 
@@ -140,8 +140,8 @@ def test_few_players_are_no_trouble():
 
 
 def test_players_that_are_no_grid_are_chips_above_the_words():
-    players = Players(2, 1, ("left", "right", "word"), full_value=1.0, empty_value=0.0)
-    explanation = Explanation(0.0, np.array([1.0, -1, 0]), np.zeros((3, 3)), players)
+    players = Subject(2, 1, ("left", "right", "word"))
+    explanation = Explanation(0.0, np.array([1.0, -1, 0]), np.zeros((3, 3)), players, full_value=1.0, empty_value=0.0)
     picture = draw(explanation)
     above = picture.crop((0, 0, picture.width, picture.height - 2 * 52))
     (left, right), (word,) = (chips_drawn(p, n) for p, n in ((above, 2), (picture, 1)))

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from fixlip import Explanation, emoji
-from fixlip.players import Players, patch_labels
+from fixlip.subject import Subject, patch_labels
 
 ORACLES = Path(__file__).parent / "oracles"
 
@@ -55,7 +55,7 @@ def mosaic(grid=(7, 7), tokens=("cat", "banana", "tractor", "ball"), seed=0, ima
                 for k, token in enumerate(tokens):
                     pairs[i, n_image + k] += 0.8 if token == word else -0.2
     pairs = np.triu(pairs, 1)
-    players = Players(
+    subject = Subject(
         n_image,
         len(tokens),
         (*patch_labels(grid), *tokens),
@@ -63,10 +63,9 @@ def mosaic(grid=(7, 7), tokens=("cat", "banana", "tractor", "ball"), seed=0, ima
         np.asarray(shown.image) if image else None,
         " ".join(tokens),
         "toy",
-        12.1,
-        27.32,
     )
-    return Explanation(12.1, attributions, pairs + pairs.T, players, p, estimator="by hand", budget=4096)
+    ends = {"empty_value": 12.1, "full_value": 27.32}
+    return Explanation(12.1, attributions, pairs + pairs.T, subject, p=p, estimator="by hand", budget=4096, **ends)
 
 
 def make(p=0.4, seed=0, **changes):
@@ -75,15 +74,17 @@ def make(p=0.4, seed=0, **changes):
     pairs = np.triu(rng.normal(size=(9, 9)), 1)
     picture = rng.integers(0, 255, (20, 30, 3), dtype=np.uint8)
     labels = (*patch_labels((2, 3)), "black", "dog", "dog")
-    players = Players(6, 3, labels, (2, 3), picture, "black dog dog", "toy", empty_value=1.5, full_value=9.25)
+    players = Subject(6, 3, labels, (2, 3), picture, "black dog dog", "toy")
     fields = {
         "constant": 1.25,
         "attributions": rng.normal(size=9),
         "interactions": pairs + pairs.T,
-        "players": players,
+        "subject": players,
         "p": p,
         "estimator": "by hand",
         "budget": 64,
+        "empty_value": 1.5,
+        "full_value": 9.25,
     }
     return Explanation(**(fields | changes))
 
@@ -93,7 +94,7 @@ def quadratic(n, seed=0, first=None, second=None, n_text=2):
     rng = np.random.default_rng(seed)
     first = rng.normal(size=n) if first is None else first
     pairs = np.triu(rng.normal(size=(n, n)) if second is None else second, 1)
-    return Explanation(0.5, first, pairs + pairs.T, Players(n - n_text, n_text, tuple(map(str, range(n)))))
+    return Explanation(0.5, first, pairs + pairs.T, Subject(n - n_text, n_text, tuple(map(str, range(n)))))
 
 
 def published(estimator, name):

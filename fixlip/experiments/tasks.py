@@ -15,8 +15,7 @@ from ..encoders.huggingface import Encoder, load
 from ..explanation import Explanation
 from ..game import Game
 from ..metrics import area_between_curves, faithfulness, insertion_deletion
-from ..samples import MIXTURE, Samples
-from ..sampling import sample
+from ..samples import MIXTURE, Samples, sample
 
 Row = dict[str, Any]
 # Methods: index and order. All are scored on one and the same game; the published comparison scores its baselines on
@@ -97,7 +96,6 @@ def _explanations(
             samples = known[index].with_caption(game, progress=False)
         else:
             known[index] = samples = sample(game, settings.budget, drawn, seed, progress=False)
-            samples.fit("image")
         for p in settings.ps if index == "banzhaf" else (SHAPLEY_P,):
             for method, (of, order) in METHODS.items():
                 if of == index:

@@ -8,9 +8,7 @@ import numpy as np
 
 from ..explanation import Explanation
 from ..masks import BoolArray, FloatArray
-from ..players import AnyGame
-from .asking import ask, check_game
-from .faithfulness import check_same_players
+from ..subject import AnyGame, ask
 
 GRID_POINTS = 51
 
@@ -82,8 +80,7 @@ def insertion_deletion(explanation: Explanation, game: AnyGame) -> Curves:
         ValueError: before the game is asked, if it is no game or has other players than the explanation; afterwards, if
             it returned anything but one finite number per mask.
     """
-    check_game(game)
-    check_same_players(explanation, game)
+    explanation.subject.check_same(game)
     insert, delete = _ranked(explanation) if explanation.order == 1 else _subsets(explanation)
     values = ask(game, np.concatenate([insert, delete]))
     return Curves(insert, delete, values[: len(insert)], values[len(insert) :], explanation.order)

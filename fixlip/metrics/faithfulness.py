@@ -9,9 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..explanation import Explanation
-from ..masks import BoolArray, FloatArray, check_count, check_p, random_of_sizes
-from ..players import AnyGame
-from .asking import ask, check_game
+from ..masks import BoolArray, FloatArray, check_count, check_p, check_seed, random_of_sizes
+from ..subject import AnyGame, ask
 
 
 @dataclass(frozen=True)
@@ -57,9 +56,8 @@ def faithfulness(
         ValueError: before the game is asked, if it is no game or has other players than the explanation; afterwards, if
             it returned anything but one finite number per mask.
     """
-    check_game(game)
-    check_same_players(explanation, game)
-    masks, density = draw_fresh(explanation, p, check_count(n_masks, "n_masks", 2), seed)
+    explanation.subject.check_same(game)
+    masks, density = draw_fresh(explanation, p, check_count(n_masks, "n_masks", 2), check_seed(seed))
     return agreement(ask(game, masks), explanation.predict(masks), density)
 
 
@@ -133,12 +131,3 @@ def agreement(truth: FloatArray, predicted: FloatArray, weights: FloatArray | No
 def _r_squared(truth: FloatArray, error: FloatArray, weights: FloatArray) -> float:
     spread = (weights * (truth - np.average(truth, weights=weights)) ** 2).sum()
     return float(1 - (weights * error**2).sum() / spread) if spread > 0 else float("nan")
-
-
-def check_same_players(explanation: Explanation, game: AnyGame) -> None:
-    """Raise ValueError unless a game has as many players on either side as an explanation."""
-    if (explanation.n_image, explanation.n_text) != (game.n_image, game.n_text):
-        raise ValueError(
-            f"game: got {game.n_image} + {game.n_text} players, wanted the {explanation.n_image} + "
-            f"{explanation.n_text} of the explanation."
-        )

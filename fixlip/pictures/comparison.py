@@ -14,14 +14,14 @@ from .picture import Picture
 from .words import alt_text
 
 if TYPE_CHECKING:
-    from ..explanation import Explanation
+    from ..expansion import Expansion
 
 _GAP = 12  # CSS pixels
 
 
 def compare(
-    first: Explanation,
-    second: Explanation,
+    first: Expansion,
+    second: Expansion,
     *,
     names: tuple[str, str] = ("first", "second"),
     condition: int | str | None = None,

@@ -16,7 +16,7 @@ from ..masks import FloatArray
 from .drawing import Box, lines_of, text_width, wrap
 
 if TYPE_CHECKING:
-    from ..explanation import Explanation, Term
+    from ..expansion import Expansion, Term
 
 SCALINGS = ("joint", "separate")
 MARGIN = 24.0
@@ -107,7 +107,7 @@ def check_options(edges: int, scaling: str, scale: float | None, width: int) -> 
 
 
 def content_of(
-    explanation: Explanation,
+    explanation: Expansion,
     condition: int | str | None,
     players: Any,
     edges: int,
@@ -128,7 +128,7 @@ def content_of(
     return Content(values, inside, chosen, drawn, float(scale or image or 1.0), float(scale or text or 1.0))
 
 
-def _inside(explanation: Explanation, players: Any) -> NDArray[np.bool_]:
+def _inside(explanation: Expansion, players: Any) -> NDArray[np.bool_]:
     n = explanation.n_players
     if players is None:
         return np.ones(n, bool)
@@ -153,7 +153,7 @@ def lay_out_head(title: str, facts: Sequence[str], width: float) -> Head:
     return Head(lines_of(title, TITLE_TEXT, room), [FACT_GAP.join(pieces[k] for k in line) for line in lines])
 
 
-def lay_out(explanation: Explanation, has_edges: bool, top: float, width: float) -> Plan:
+def lay_out(explanation: Expansion, has_edges: bool, top: float, width: float) -> Plan:
     """Picture, chips and legend below one another, from `top` on."""
     picture: Box = (MARGIN, top, MARGIN, top)
     if explanation.grid:
@@ -167,7 +167,7 @@ def lay_out(explanation: Explanation, has_edges: bool, top: float, width: float)
     return Plan(explanation.grid, picture, chips, legend_top, width, height)
 
 
-def _lay_out_chips(explanation: Explanation, top: float, width: float) -> tuple[dict[int, Box], float]:
+def _lay_out_chips(explanation: Expansion, top: float, width: float) -> tuple[dict[int, Box], float]:
     """Centred lines of chips: the tokens, and before them image players without a grid; boxes and their lower end."""
     room = width - 2 * MARGIN
     groups = [range(explanation.n_image, explanation.n_players)]

@@ -48,10 +48,10 @@ from .layout import (
     lay_out_head,
 )
 from .picture import Picture, to_png
-from .words import alt_text, default_title, facts
+from .words import alt_text, default_title
 
 if TYPE_CHECKING:
-    from ..explanation import Explanation
+    from ..expansion import Expansion
 
 __all__ = ["Picture", "alt_text", "draw", "to_png"]
 
@@ -63,7 +63,7 @@ _FULL_TINT = 0.82  # opacity of full colour, so that the picture below stays rec
 
 
 def draw(
-    explanation: Explanation,
+    explanation: Expansion,
     *,
     condition: int | str | None = None,
     players: Sequence[int | str] | NDArray[np.bool_] | None = None,
@@ -97,14 +97,14 @@ def draw(
     return paint(explanation, content, head, lay_out(explanation, bool(content.edges), head.height, width))
 
 
-def head_of(explanation: Explanation, content: Content, width: float, title: str | None = None) -> Head:
+def head_of(explanation: Expansion, content: Content, width: float, title: str | None = None) -> Head:
     """The title, by default what is shown, and the facts below it."""
     if title is None:
         title = default_title(explanation, content.condition, content.inside)
-    return lay_out_head(title, facts(explanation), width)
+    return lay_out_head(title, explanation.facts(), width)
 
 
-def paint(explanation: Explanation, content: Content, head: Head, plan: Plan) -> Image.Image:
+def paint(explanation: Expansion, content: Content, head: Head, plan: Plan) -> Image.Image:
     """The picture of what was chosen, with everything where the plan says."""
     sheet = Sheet(plan.width, plan.height)
     _draw_head(sheet, head)
@@ -138,7 +138,7 @@ def _draw_head(sheet: Sheet, head: Head) -> None:
         sheet.text((MARGIN, y + FACT_LINE * k), line, FACT_TEXT, MUTED)
 
 
-def _draw_patches(sheet: Sheet, explanation: Explanation, content: Content, picture: Box) -> None:
+def _draw_patches(sheet: Sheet, explanation: Expansion, content: Content, picture: Box) -> None:
     rows, columns = explanation.grid or (1, 1)
     if explanation.image is None:
         sheet.box(picture, fill=_NO_PICTURE)
@@ -167,7 +167,7 @@ def _draw_grid(sheet: Sheet, picture: Box, rows: int, columns: int) -> None:
         sheet.path([(x, top), (x, bottom)], _GRID_LINE, 0.5)
 
 
-def _draw_patch_values(sheet: Sheet, explanation: Explanation, content: Content, plan: Plan, most: int = 6) -> None:
+def _draw_patch_values(sheet: Sheet, explanation: Expansion, content: Content, plan: Plan, most: int = 6) -> None:
     if not plan.grid or (plan.picture[2] - plan.picture[0]) / plan.grid[1] < 36:
         return  # numbers would not fit
     values = np.where(content.inside, content.values, 0.0)[: explanation.n_image]

@@ -1,7 +1,4 @@
-"""What pictures say in words: titles, the facts below them, and texts for who cannot see them.
-
-Everything that depends on how an explanation came about (its p, budget, model, the game's two values) is said here.
-"""
+"""What pictures say in words: titles, names, and texts for whoever cannot see them."""
 
 from __future__ import annotations
 
@@ -14,7 +11,7 @@ from numpy.typing import NDArray
 from .drawing import signed
 
 if TYPE_CHECKING:
-    from ..explanation import Explanation
+    from ..expansion import Expansion
 
 
 def model_name(name: str) -> str:
@@ -24,19 +21,7 @@ def model_name(name: str) -> str:
     return path.name or name if is_folder else name
 
 
-def facts(explanation: Explanation) -> list[str]:
-    """How the explanation came about, for the lines below the title; the most important first."""
-    told = [f"{explanation.empty_value:.2f} with everything removed", f"p = {explanation.p:g}"]
-    if explanation.budget:
-        told.append(f"{explanation.budget:,} masked images")
-    if explanation.expected_faithfulness is not None:
-        told.append(f"faithfulness {explanation.expected_faithfulness:.2f}")
-    if explanation.model:
-        told.append(model_name(explanation.model))
-    return told
-
-
-def default_title(explanation: Explanation, condition: int | None, inside: NDArray[np.bool_]) -> str:
+def default_title(explanation: Expansion, condition: int | None, inside: NDArray[np.bool_]) -> str:
     """What is shown: one player's interactions, the subset `inside` (n,), or everything."""
     if condition is not None:
         return f"What goes together with {quoted(explanation, condition)}"
@@ -44,10 +29,10 @@ def default_title(explanation: Explanation, condition: int | None, inside: NDArr
         value = float(explanation.predict(inside)[0])
         return f"{inside.sum()} of {explanation.n_players} players: predicted similarity {value:.2f}"
     together = "" if explanation.order == 1 else ", and what goes together"
-    return f"{_similarity(explanation)}: what each part contributes{together}"
+    return f"{explanation.headline}: what each part contributes{together}"
 
 
-def alt_text(explanation: Explanation, condition: int | str | None = None) -> str:
+def alt_text(explanation: Expansion, condition: int | str | None = None) -> str:
     """One or two sentences for whoever cannot see the picture, of the whole or of one player's interactions."""
     size = f"({explanation.n_image} patches, {explanation.n_text} tokens)"
     if condition is not None:
@@ -57,18 +42,14 @@ def alt_text(explanation: Explanation, condition: int | str | None = None) -> st
         named = "; ".join(f"{explanation.labels[i]} {signed(float(values[i]))}" for i in strongest)
         head = f'Interactions of {quoted(explanation, player)} in "{explanation.text}" {size}.'
         return f"{head} Strongest: {named or 'none'}."
-    head = f'{_similarity(explanation)} of an image and "{explanation.text}" {size}.'
+    head = f'{explanation.headline} of an image and "{explanation.text}" {size}.'
     terms = explanation.top(3, kind="players" if explanation.order == 1 else "crossmodal")
     if not terms:
         return head
     return f"{head} Strongest: " + "; ".join(f"{' with '.join(t.labels[::-1])} {signed(t.value)}" for t in terms) + "."
 
 
-def quoted(explanation: Explanation, player: int) -> str:
+def quoted(explanation: Expansion, player: int) -> str:
     """A player's label; tokens in quotation marks."""
     label = explanation.labels[player]
     return label if player < explanation.n_image else f"\u201c{label}\u201d"
-
-
-def _similarity(explanation: Explanation) -> str:
-    return f"Similarity {explanation.full_value:.2f}"
