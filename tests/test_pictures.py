@@ -116,7 +116,7 @@ def test_wrapping_fills_lines_in_order():
 def test_any_text_is_shown(monkeypatch):
     tokens = ("é", "猫", "кот", "🐈", "\u200b", "\x07", "ﬁ", "")
     assert draw(mosaic(tokens=tokens)).size
-    monkeypatch.setattr(drawing, "_OTHER_FONTS", ())
+    monkeypatch.setattr(drawing, "OTHER_FONTS", ())
     assert drawing.fit_font("é猫", 12)[0] == "e[U+732B]"
     assert draw(mosaic(tokens=tokens)).size
 
@@ -178,6 +178,51 @@ def test_alt_text_names_the_strongest():
 )
 def test_numbers_carry_their_sign(value, text):
     assert drawing.signed(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "stderr", "text"),
+    [
+        (0.0123, None, "+0.012"),
+        (0.0123, 0.0031, "+0.0123 ± 0.0031"),
+        (0.0123, 0.0041, "+0.012 ± 0.004"),
+        (-0.0041, 0.0008, "-0.0041 ± 0.0008"),
+        (-0.0142, 0.0042, "-0.014 ± 0.004"),
+        (1.3149, 0.0996, "+1.31 ± 0.10"),
+        (1.3149, 0.0999, "+1.31 ± 0.10"),
+        (1.3149, 0.0354, "+1.315 ± 0.035"),
+        (1.3149, 0.0356, "+1.31 ± 0.04"),
+        (-23.46, 1.24, "-23.5 ± 1.2"),
+        (-23.46, 124.0, "-23 ± 124"),
+        (-0.0001, 0.02, "0.000 ± 0.020"),
+        (0.0, 0.5, "0.0 ± 0.5"),
+        (0.1234, 0.0, "+0.12 ± 0"),
+        (0.1234, 1e-17, "+0.123400 ± 1e-17"),
+        (0.1234, float("inf"), "+0.12 ± inf"),
+    ],
+)
+def test_a_value_has_the_decimals_that_its_error_leaves_it(value, stderr, text):
+    assert drawing.with_error(value, stderr) == text
+
+
+def test_no_error_is_rounded_away_and_no_value_gets_more_than_its_error(rng):
+    for value, stderr in zip(rng.normal(size=200), 10 ** rng.uniform(-5, 2, 200), strict=True):
+        told, error = drawing.with_error(float(value), float(stderr)).split(" ± ")
+        assert float(error) == pytest.approx(stderr, rel=0.15)
+        assert len(told.partition(".")[2]) == len(error.partition(".")[2])
+        assert len(error.replace(".", "").lstrip("0")) <= max(2, len(error.partition(".")[0]))
+
+
+def test_colours_are_written_as_pages_want_them():
+    assert drawing.hex_of(drawing.POSITIVE) == "#b2182b"
+    assert drawing.hex_of(drawing.NEGATIVE) == "#2166ac"
+    assert drawing.hex_of((0, 7, 255)) == "#0007ff"
+
+
+def test_ninety_per_cent_of_normal_errors_lie_within_the_interval():
+    from scipy.stats import norm
+
+    assert norm.cdf(drawing.INTERVAL) - norm.cdf(-drawing.INTERVAL) == pytest.approx(0.9, abs=1e-4)
 
 
 def test_ink_reads_on_every_colour():
