@@ -276,8 +276,8 @@ def loaded(monkeypatch):
 
 def test_options_of_the_model_reach_it(loaded, tmp_path):
     out = ["--out", str(tmp_path / "x.html")]
-    options = ["--model", "m", "--device", "cpu", "--dtype", "bfloat16", "--batch-size", "3", "--text-masking", "remove"]
-    assert main(["explain", "scene:1", *out, *options, "--image-masking", "blur"]) == 2
+    options = ["--model", "m", "--device", "cpu", "--dtype", "bfloat16", "--batch-size", "3"]
+    assert main(["explain", "scene:1", *out, *options, "--text-masking", "remove", "--image-masking", "blur"]) == 2
     assert main(["explain", "scene:1", *out]) == 2
     masking = {"image_masking": "blur", "text_masking": "remove"}
     first, second = loaded

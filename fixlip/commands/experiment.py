@@ -75,7 +75,7 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
 def run(given: argparse.Namespace) -> int:
     """Run what is not done yet, write the table, and print its summary."""
     budget = _BUDGETS.get(given.name, 512) if given.budget is None else options.whole(given.budget, "budget", 2)
-    arguments = {
+    arguments: dict[str, Any] = {
         "ps": tuple(options.probability(p) for p in given.p),
         "budget": budget,
         "device": options.device(given.device),

@@ -55,7 +55,7 @@ def whole(given: str | int, name: str, minimum: int = 1) -> int:
 
 
 def batch_size(given: str) -> int | str:
-    """ "auto" or a number, as `fixlip.load` takes it."""
+    """A whole number or "auto", as `fixlip.load` takes it."""
     return given if given == "auto" else whole(given, "batch_size")
 
 

@@ -54,9 +54,10 @@ def html(explanation: Explanation, title: str | None = None) -> str:
         title: headline; by default the caption.
     """
     caption = f"Why the model finds this image similar to \u201c{explanation.text}\u201d"
+    model = model_name(explanation.model) or "an encoder"
     parts = [
         f"<h1>{escape(title or caption)}</h1>",
-        f'<p class="muted">{escape(model_name(explanation.model) or "an encoder")}, explained by FIxLIP-Lab {__version__}</p>',
+        f'<p class="muted">{escape(model)}, explained by FIxLIP-Lab {__version__}</p>',
         _facts(explanation),
         _picture(draw(explanation), alt_text(explanation), 720),
     ]
@@ -67,7 +68,8 @@ def html(explanation: Explanation, title: str | None = None) -> str:
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{escape(title or explanation.text or 'Explanation')}</title>\n<style>{_COLOURS}{_STYLE}</style>\n</head>\n"
+        f"<title>{escape(title or explanation.text or 'Explanation')}</title>\n"
+        f"<style>{_COLOURS}{_STYLE}</style>\n</head>\n"
         f"<body>\n{body}\n</body>\n</html>\n"
     )
 
