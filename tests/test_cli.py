@@ -32,7 +32,7 @@ def no_model(monkeypatch):
     def refuse(*args, **kwargs):
         raise AssertionError("a model was loaded for input that should have been refused")
 
-    monkeypatch.setattr("fixlip.encoders.huggingface.load", refuse)
+    monkeypatch.setattr("fixlip.load", refuse)
 
 
 def test_a_photo_becomes_a_report(picture, tmp_path, capsys):
@@ -270,7 +270,7 @@ def loaded(monkeypatch):
         asked.append({"name": name} | options)
         raise ValueError("that will do")
 
-    monkeypatch.setattr("fixlip.encoders.huggingface.load", load)
+    monkeypatch.setattr("fixlip.load", load)
     return asked
 
 

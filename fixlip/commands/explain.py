@@ -105,8 +105,8 @@ def run(given: argparse.Namespace) -> int:
     output.check_writable(given.out)
     image, caption = _pair(given.image, given.caption)
     _check_method(arguments)
-    from ..api import cost, explain
-    from ..encoders.huggingface import load
+    from .. import explain, load
+    from ..api import cost
 
     start = time.perf_counter()
     encoder = load(given.model, **loading)
