@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import textwrap
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ..experiments.tables import CURVE_SCORES, EXPLAINED, KEYS, SCORES
 from . import console, options
 
-NAMES = ("insertion-deletion", "pointing-game", "faithfulness", "runtime")
+NAMES = tuple(SCORES)
 _BUDGETS = {"runtime": 4096}
-_EPILOG = """\
+_DATASETS = """\
 datasets:
   emoji       scenes whose truth is known, made on the spot
   FOLDER      pictures with captions: a captions.csv with the columns file and caption (file is a name within the
@@ -18,27 +21,9 @@ datasets:
               for pointing-game instead four subfolders or more, each named by a label and full of its pictures
   coco        captioned photos (wants `pip install datasets` and the hub); not for pointing-game
   imagenet    the paper's ten games (likewise); for pointing-game
-
-columns of the table:
-  item, model, method, p      what was explained and how; Shapley indices have no p of their own, 0.5 stands there
-  insertion-deletion:
-    aid                area between the insertion and the deletion curve; higher is better
-    mean_difference    the plain mean of their difference, as published tables have it
-    insert, delete     both curves at 51 shares of the input removed, 0 to 1; 1 is the whole pair, 0 the empty one
-  pointing-game:
-    objects            how many of the mosaic's four labels the caption names
-    pgr                pointing game recognition, correct / (correct + wrong)
-    correct, wrong     sums of the values with the right and with the wrong sign for their place, in logits
-    sign_ratio         share of values with the right sign, mean over tokens
-  faithfulness:
-    at                 p of the fresh masks that predictions are compared on
-    spearman, pearson, kendall    correlations of prediction and model
-    r2                 share of the variance that is predicted
-  runtime:
-    budget                                 masked images
-    encoding_seconds, fitting_seconds      time in the encoders, and outside
-
-FOLDER/NAME-MODEL.csv holds every row, .md beside it the means and standard deviations, .html a figure.
+"""
+_FILES = """\
+FOLDER/NAME-MODEL.csv holds every row, .md beside it means over the items, .html a figure.
 A run that was stopped goes on where it was when the same command is given again.
 
 examples:
@@ -54,7 +39,7 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
         "experiment",
         help="run one of the paper's experiments, and write a table",
         description="Run one of the paper's experiments on many images, and write a table.",
-        epilog=_EPILOG,
+        epilog="\n".join((_DATASETS, _columns(), _FILES)),
         parents=[shared],
     )
     parser.add_argument("name", metavar="NAME", choices=NAMES, help=", ".join(NAMES))
@@ -70,6 +55,23 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
         "--out", type=Path, default=Path("experiments"), metavar="FOLDER", help="for the table; default experiments"
     )
     parser.set_defaults(run=run)
+
+
+def _columns() -> str:
+    """What stands in the tables."""
+    common = ("item", "caption", "model", "method", "p")
+    lines = ["columns of the table:", *_explain(common)]
+    for name in NAMES:
+        lines += [f"  {name}:", *_explain([key for key in KEYS[name] if key not in common] + [*SCORES[name]])]
+    lines += ["  insertion-deletion has the curves in a table of their own, FOLDER/NAME-MODEL-curves.csv:"]
+    return "\n".join([*lines, *_explain(("removed", *CURVE_SCORES)), ""])
+
+
+def _explain(columns: Sequence[str]) -> list[str]:
+    lines = []
+    for column in columns:
+        lines += textwrap.wrap(f"    {column:<18}{EXPLAINED[column]}", 118, subsequent_indent=" " * 22)
+    return lines
 
 
 def run(given: argparse.Namespace) -> int:

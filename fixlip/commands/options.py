@@ -36,7 +36,7 @@ def shared() -> Parser:
     group.add_argument("--dtype", default="auto", help="precision: auto, float32, bfloat16")
     group.add_argument("--batch-size", default="auto", metavar="N", help="masked inputs at a time, or auto")
     parser.add_argument("--seed", default="0", metavar="N", help="of the random masks, default 0")
-    talk = parser.add_argument_group("messages").add_mutually_exclusive_group()
+    talk = parser.add_mutually_exclusive_group()
     talk.add_argument(
         "--quiet", "--no-progress", action="store_true", help="neither progress bars nor forecasts, for log files"
     )
