@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from . import emoji as emoji
     from .api import explain as explain
     from .encoders.huggingface import Encoder as Encoder
-    from .encoders.huggingface import load as load
+    from .encoders.loading import load as load
     from .explanation import Explanation as Explanation
     from .game import Game as Game
     from .grid import ExplanationGrid as ExplanationGrid
@@ -38,7 +38,7 @@ _HOME = {
     "Samples": "samples",
     "explain": "api",
     "explain_all": "grid",
-    "load": "encoders.huggingface",
+    "load": "encoders.loading",
     "sample": "sampling",
 }
 

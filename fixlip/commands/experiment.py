@@ -80,7 +80,7 @@ def run(given: argparse.Namespace) -> int:
     arguments: dict[str, Any] = {
         "ps": tuple(options.probability(p) for p in given.p),
         "budget": budget,
-        "device": options.device(given.device),
+        "device": given.device,
         "dtype": given.dtype,
         "batch_size": options.batch_size(given.batch_size),
         "seed": options.whole(given.seed, "seed", 0),

@@ -147,7 +147,7 @@ def _arguments(given: argparse.Namespace) -> dict[str, Any]:
 def _loading(given: argparse.Namespace) -> dict[str, Any]:
     """Keyword arguments of `fixlip.load`."""
     return {
-        "device": options.device(given.device),
+        "device": given.device,
         "dtype": given.dtype,
         "batch_size": options.batch_size(given.batch_size),
         "image_masking": given.image_masking,

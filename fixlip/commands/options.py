@@ -70,13 +70,6 @@ def probability(given: str) -> float:
     return p
 
 
-def device(given: str) -> str:
-    """A device that computes; whether this machine has it is found out when a model is loaded."""
-    if given.partition(":")[0] == "meta":
-        raise ValueError(f"device: got {given!r}, which computes nothing; wanted auto, cpu, cuda or mps.")
-    return given
-
-
 def readable(given: str, name: str) -> str:
     """A text without bytes that the terminal's encoding could not make sense of, or ValueError."""
     try:

@@ -10,7 +10,8 @@ from functools import lru_cache
 from typing import Any
 
 from ..api import SHAPLEY_MIXTURE
-from ..encoders.huggingface import Encoder, load
+from ..encoders.huggingface import Encoder
+from ..encoders.loading import load
 from ..explanation import Explanation
 from ..game import Game
 from ..metrics import area_between_curves, faithfulness, insertion_deletion

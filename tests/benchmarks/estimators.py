@@ -18,7 +18,7 @@ import numpy as np
 from scipy.stats import spearmanr
 
 import fixlip
-from fixlip.encoders.huggingface import EMBEDDED
+from fixlip.encoders.sources import EMBEDDED
 from fixlip.estimators.agnostic import agnostic_least_squares
 from fixlip.estimators.indices import taylor
 from fixlip.masks import draw_masks
