@@ -70,12 +70,12 @@ def run(
         need("joblib", "workers")
     if dask is not None:
         need("distributed", "dask")
-    _check_folder(out)
+    path = out / f"{settings.experiment}-{one_line(Path(settings.model).name)}.csv"
+    paths = [path, path.with_name(f"{path.stem}-curves.csv")]
+    _check_writable(out, paths)
     loader = datasets.mosaics if settings.experiment == "pointing-game" else datasets.pairs
     found = loader(dataset, limit)
     encoder = encoder_of(settings)  # a wrong name is told before any work
-    path = out / f"{settings.experiment}-{one_line(Path(settings.model).name)}.csv"
-    paths = [path, path.with_name(f"{path.stem}-curves.csv")]
     tables = Tables([Table(*one) for one in zip(paths, layouts(settings, encoder), strict=False)])
     described = settings.describe(dataset, encoder)
     if workers > 1 or dask is not None:
@@ -196,8 +196,11 @@ def _dask_workers(dask: str | None, workers: int, joblib: Any) -> Iterator[None]
 # ---- files
 
 
-def _check_folder(out: Path) -> None:
-    """Raise ValueError unless files can be written in `out`, or `out` can be made."""
+def _check_writable(out: Path, paths: list[Path]) -> None:
+    """Raise ValueError unless tables can be written in `out`, or `out` can be made."""
+    for path in paths:
+        if path.is_dir():
+            raise ValueError(f"out: {str(path)!r} is a folder, but the table is to be written there.")
     nearest = next((folder for folder in (out, *out.parents) if folder.exists()), Path())
     if not nearest.is_dir():
         raise ValueError(f"out: {str(nearest)!r} is a file, wanted a folder.")
