@@ -27,8 +27,9 @@ from ..masks import (
     shapley_sizes,
 )
 from ..subject import AnyGame, Subject, ask, end_values
-from .basis import FILTERED_PLAYERS, standardise, to_coefficients
 from .basis import pairs as all_pairs
+from .basis import standardise, to_coefficients
+from .budgets import FILTERED_PLAYERS
 from .indices import check_index
 
 INDICES = ("banzhaf", "shapley")
