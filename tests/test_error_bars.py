@@ -83,10 +83,10 @@ class BruteForce:
     """Both sides, and the terms of explanations as vectors over all pairs of an image mask and a text mask."""
 
     def __init__(self, samples):
-        self.scale, self.sides, self.shape = samples.scale, {}, (samples.image.masks.shape[1], 4)
+        self.scale, self.sides, self.shape = samples.scale, {}, (samples.image_side.masks.shape[1], 4)
         readout = samples.readout()
         for k, name in enumerate(("image", "text")):
-            side, surrogate = getattr(samples, name), getattr(readout, name)
+            side, surrogate = getattr(samples, f"{name}_side"), getattr(readout, name)
             if surrogate.exact:
                 continue
             # These patches have no grid, and so no neighbours; words always stand in a row.
@@ -97,13 +97,13 @@ class BruteForce:
         self.grids = [enumerate_masks(n) for n in self.shape]
 
     def _enumerated(self, k):
-        side = (self.samples.image, self.samples.text)[k]
+        side = (self.samples.image_side, self.samples.text_side)[k]
         order = side.masks @ 2 ** np.arange(self.shape[k])
         return np.asarray(side.embeddings, float)[np.argsort(order)]
 
     def weights(self, k, p):
         """Of the masks drawn, under the p-measure."""
-        side = (self.samples.image, self.samples.text)[k]
+        side = (self.samples.image_side, self.samples.text_side)[k]
         present, n = side.masks.sum(axis=1), self.shape[k]
         density = [q**present * (1 - q) ** (n - present) for q in (p, *DRAWN)]
         weights = side.weights * density[0] / np.mean(density[1:], axis=0) if k in self.sides else density[0]
@@ -158,8 +158,8 @@ def samples(request):
         return found
     # So short a caption is always enumerated: some of its masks are taken away again.
     order = np.random.default_rng(1).permutation(16)[:texts]
-    text = found.text
-    return replace(found, text=type(text)(text.masks[order], text.weights[order], text.embeddings[order]))
+    text = found.text_side
+    return replace(found, text_side=text.of(text.masks[order], text.weights[order], text.embeddings[order]))
 
 
 @pytest.fixture(scope="module")
@@ -207,7 +207,7 @@ def test_standard_errors_of_shapley_indices_are_averages_over_p(samples, truth, 
 def test_expected_faithfulness_is_that_of_fits_without_the_mask_they_are_compared_with(samples, truth, p, order):
     """Every pair of masks by a fit without its image mask and one without its text mask."""
     coefficients = []  # at each mask of a side: terms of order 0, 1 and 2 of the fit without it, (d,) each
-    for k, side in enumerate((samples.image, samples.text)):
+    for k, side in enumerate((samples.image_side, samples.text_side)):
         chances, grid = truth.chances(p)[k], truth.grids[k]
         h, rows = (grid - p) / (p * (1 - p)), []
         for m, mask in enumerate(side.masks):
@@ -220,7 +220,7 @@ def test_expected_faithfulness_is_that_of_fits_without_the_mask_they_are_compare
         coefficients.append(np.array(rows))
     image, text = coefficients
     predicted = sum(image[:, a] @ text[:, b].T for a, b in itertools.product(range(3), range(3)) if a + b <= order)
-    values = np.asarray(samples.image.embeddings) @ np.asarray(samples.text.embeddings).T
+    values = np.asarray(samples.image_side.embeddings) @ np.asarray(samples.text_side.embeddings).T
     weights = np.outer(truth.weights(0, p), truth.weights(1, p))
     spread = np.sum(weights * (values - np.sum(weights * values)) ** 2)
     expected = 1 - np.sum(weights * (values - predicted) ** 2) / spread

@@ -300,7 +300,7 @@ def test_the_faithfulness_expected_of_a_long_caption_is_that_on_fresh_masks(rng)
     for seed in range(3):
         game = SmoothGame(30, 44, seed=seed)
         samples = fixlip.sample(game, 256, seed=seed, progress=False)
-        assert not samples.text.exact
+        assert not samples.text_side.exact
         for p, found in difference.items():
             explanation, fresh = samples.explain(p), rng.random((4000, 74)) < p
             truth = game(fresh)
@@ -332,7 +332,7 @@ def test_error_bars_cover_what_they_should(smooth):
 def test_long_captions_are_expanded_by_the_kernel_too(rng):
     game = SmoothGame(20, 12, seed=1)
     samples = fixlip.sample(game, 256, p=0.5, progress=False)
-    assert not samples.text.exact
+    assert not samples.text_side.exact
     found = samples.explain(0.5)
     fresh = rng.random((2000, 32)) < 0.5
     truth = game(fresh)

@@ -101,7 +101,7 @@ def shapley_sizes(n_players: int) -> FloatArray:
         raise ValueError(f"n_players: got {n_players}, wanted at least 2 for Shapley weights.")
     sizes, probabilities = np.arange(1, n_players), np.zeros(n_players + 1)
     probabilities[1:-1] = 1.0 / (sizes * (n_players - sizes))
-    return probabilities / probabilities.sum()
+    return np.asarray(probabilities / probabilities.sum())
 
 
 def taylor(d0: float, d1: FloatArray, d2: FloatArray, p: float) -> tuple[float, FloatArray, FloatArray]:

@@ -36,8 +36,6 @@ from .relevances import Covariances, Relevances, Signs, Strengths, fit_relevance
 from .surrogate import Surrogate, symmetric, to_numpy
 from .uncertainty import Uncertainty, Variances, linear_prior, pair_prior, product_prior
 
-# The kernel matrix and its inverse take 16 bytes each for a pair of samples; 12,288 are 2.4 GB each.
-MAX_SAMPLES = 12_288
 # Directions of the embedding space in which the outputs' covariance is applied to pairs of the other side.
 DIRECTIONS = 16
 

@@ -13,10 +13,9 @@ from functools import cached_property
 import numpy as np
 import torch
 
+from ..answers import Answers, Side
 from ..explanation import Explanation
 from ..masks import FloatArray
-from ..players import Players
-from ..samples import Side
 from .indices import check_index, coefficients, quadrature
 from .surrogate import Surrogate, to_numpy
 
@@ -32,26 +31,24 @@ class Readout:
 
     Attributes:
         image, text: the surrogates.
-        sides: the samples they were made from.
-        drawn: presence probabilities from which the masks were drawn.
-        players: who plays.
-        scale, bias: value = scale * <image embedding, text embedding> + bias.
+        answers: what they were made from.
     """
 
     image: Surrogate
     text: Surrogate
-    sides: tuple[Side, Side]
-    drawn: tuple[float, ...]
-    players: Players
-    scale: float
-    bias: float
+    answers: Answers
+
+    @property
+    def sides(self) -> tuple[Side, Side]:
+        """Masks and embeddings of image and text."""
+        return self.answers.image_side, self.answers.text_side
 
     def explain(self, p: float, index: str = "banzhaf", order: int = 2) -> Explanation:
         """The explanation at p, with standard errors and, for Banzhaf interactions, expected faithfulness."""
         index = check_index(index)
-        found = coefficients(self.derivatives, self.players.n_players, index, p, self._ends(index))
+        found = coefficients(self.derivatives, self.answers.subject.n_players, index, p, self._ends(index))
         at = p if index == "banzhaf" else 0.5
-        second = Explanation(*found, self.players, at, index=index, estimator="kernel", budget=len(self.image.masks))
+        second = Explanation(*found, p=at, index=index, estimator="kernel", **self.answers.about())
         return replace(
             second if order == 2 else second.first_order(),
             stderr=self.standard_errors(p, index, order),
@@ -60,19 +57,21 @@ class Readout:
 
     def derivatives(self, p: float) -> tuple[float, FloatArray, FloatArray]:
         """E_p[v], D_i of shape (n,) and D_ij, (n, n), of the value in logits."""
-        n_image = self.players.n_image
+        subject = self.answers.subject
+        n_image = subject.n_image
         f0, f1, _ = self.image.derivatives(p)
         g0, g1, _ = self.text.derivatives(p)
-        pairs = f0.new_zeros((self.players.n_players,) * 2)
+        pairs = f0.new_zeros((subject.n_players,) * 2)
         pairs[:n_image, :n_image] = self.image.pairs(p, g0)
         pairs[n_image:, n_image:] = self.text.pairs(p, f0)
         pairs[:n_image, n_image:] = f1 @ g1.T
         pairs[n_image:, :n_image] = pairs[:n_image, n_image:].T
         single = torch.cat([f1 @ g0, g1 @ f0])
-        return float(self.scale * f0 @ g0 + self.bias), to_numpy(self.scale * single), to_numpy(self.scale * pairs)
+        scale, bias = self.answers.scale, self.answers.bias
+        return float(scale * f0 @ g0 + bias), to_numpy(scale * single), to_numpy(scale * pairs)
 
     def _ends(self, index: str) -> tuple[float, float]:
-        return (self.players.empty_value, self.players.full_value) if index != "banzhaf" else (0.0, 0.0)
+        return (self.answers.empty_value, self.answers.full_value) if index != "banzhaf" else (0.0, 0.0)
 
     # ---- how far to trust it
 
@@ -107,7 +106,7 @@ class Readout:
         return float(1 - error / spread) if spread > 1e-12 else None
 
     def _weights_at(self, p: float, side: int) -> torch.Tensor:
-        return torch.as_tensor(self.sides[side].weights_at(p, self.drawn), device=self.image.device)
+        return torch.as_tensor(self.sides[side].weights_at(p), device=self.image.device)
 
     @cached_property
     def _values(self) -> torch.Tensor:
@@ -124,7 +123,7 @@ class Readout:
         if index == "banzhaf":
             return self._errors(p, p if order == 2 else 0.0, order)
         singles, pairs = [], []
-        for node in quadrature(self.players.n_players, index, _ERROR_NODES):
+        for node in quadrature(self.answers.subject.n_players, index, _ERROR_NODES):
             single, pair = self._errors(node.p, node.of_pair / 2 if order == 2 else 0.0, order)
             singles.append(node.weight * single)
             pairs.append(node.weight * node.of_pair * pair)
@@ -132,7 +131,7 @@ class Readout:
 
     def _errors(self, p: float, share: float, order: int) -> tuple[FloatArray, FloatArray]:
         """Of D_i - share * sum over j of D_ij, and of D_ij: both sides' contributions, which are independent."""
-        n_image, n = self.players.n_image, self.players.n_players
+        n_image, n = self.answers.subject.n_image, self.answers.subject.n_players
         single = torch.zeros(n, dtype=torch.float64, device=self.image.device)
         pairs = single.new_zeros(n, n)
         surrogates, players = (self.image, self.text), (slice(0, n_image), slice(n_image, n))
@@ -153,7 +152,7 @@ class Readout:
 
     def _deviations(self, variances: torch.Tensor) -> FloatArray:
         """Standard deviations in logits; rounding may have left variances a little below zero."""
-        return to_numpy(abs(self.scale) * variances.clamp(min=0.0).sqrt())
+        return to_numpy(abs(self.answers.scale) * variances.clamp(min=0.0).sqrt())
 
 
 class _Contribution:
