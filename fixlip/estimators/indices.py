@@ -87,23 +87,6 @@ def quadrature(n_players: int, index: str, nodes: int = _MAX_NODES) -> list[Node
     ]
 
 
-def shapley_sizes(n_players: int) -> FloatArray:
-    """Probability of each number of present players, (n + 1,), as Shapley values weigh coalitions.
-
-    A coalition of size k has a weight proportional to 1 / C(n-2, k-1) in the regression (Tsai et al., JMLR 2023), so
-    that all of that size together have one proportional to 1 / (k (n - k)); the empty and the grand coalition have
-    none, since they are met exactly.
-
-    Raises:
-        ValueError: with fewer than two players, of which no coalition lies between the two.
-    """
-    if n_players < 2:
-        raise ValueError(f"n_players: got {n_players}, wanted at least 2 for Shapley weights.")
-    sizes, probabilities = np.arange(1, n_players), np.zeros(n_players + 1)
-    probabilities[1:-1] = 1.0 / (sizes * (n_players - sizes))
-    return np.asarray(probabilities / probabilities.sum())
-
-
 def taylor(d0: float, d1: FloatArray, d2: FloatArray, p: float) -> tuple[float, FloatArray, FloatArray]:
     """From an expansion around p, d0 + sum d1_i (x_i - p) + sum d2_ij (x_i - p)(x_j - p), to coefficients of x."""
     return float(d0 - p * d1.sum() + p**2 * d2.sum() / 2), d1 - p * d2.sum(axis=1), d2
