@@ -18,6 +18,8 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 if TYPE_CHECKING:
     from . import emoji as emoji
+    from . import metrics as metrics
+    from . import pictures as pictures
     from .api import explain as explain
     from .encoders.huggingface import Encoder as Encoder
     from .encoders.huggingface import load as load
@@ -26,7 +28,8 @@ if TYPE_CHECKING:
     from .grid import ExplanationGrid as ExplanationGrid
     from .grid import explain_all as explain_all
     from .samples import Samples as Samples
-    from .sampling import sample as sample
+    from .samples import sample as sample
+    from .subject import Subject as Subject
 
 __version__ = "0.1.0"
 
@@ -39,15 +42,17 @@ _HOME = {
     "explain": "api",
     "explain_all": "grid",
     "load": "encoders.huggingface",
-    "sample": "sampling",
+    "Subject": "subject",
+    "sample": "samples",
 }
 
-__all__ = [*_HOME, "emoji"]
+_ROOMS = ("emoji", "metrics", "pictures")
+__all__ = [*_HOME, *_ROOMS]
 
 
 def __getattr__(name: str) -> Any:
-    if name == "emoji":
-        return import_module(".emoji", __name__)
+    if name in _ROOMS:
+        return import_module(f".{name}", __name__)
     if name in _HOME:
         return getattr(import_module(f".{_HOME[name]}", __name__), name)
     raise AttributeError(f"module 'fixlip' has no attribute {name!r}")

@@ -21,6 +21,10 @@ IntArray = NDArray[np.intp]
 MAX_ENUMERATED_PLAYERS = 16
 
 
+# More masks than anyone will encode, and as many as fit in memory.
+MOST_MASKS = 2**22
+
+
 def check_p(p: float, name: str = "p") -> float:
     """Return `p` as a float, or raise ValueError unless 0 < p < 1."""
     try:
@@ -37,6 +41,19 @@ def check_count(value: int, name: str, minimum: int = 1) -> int:
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < minimum:
         raise ValueError(f"{name}: got {value!r}, wanted a whole number of at least {minimum:,}.")
     return int(value)
+
+
+def check_seed(seed: int) -> int:
+    """Return `seed`, or raise ValueError unless it is a whole number of at least 0."""
+    return check_count(seed, "seed", 0)
+
+
+def check_budget(budget: int, minimum: int = 2) -> int:
+    """Return `budget`, or raise ValueError unless it is a whole number of masks that a computer can hold."""
+    budget = check_count(budget, "budget", minimum)
+    if budget > MOST_MASKS:
+        raise ValueError(f"budget: got {budget:,}, wanted at most {MOST_MASKS:,} masks.")
+    return budget
 
 
 def check_masks(masks: object, n_players: int, name: str = "masks") -> BoolArray:

@@ -81,3 +81,17 @@ def duration(seconds: float) -> str:
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+# Whether to show a bar of its own, or a function to tell how many items are done.
+Progress = bool | Callable[[int], object]
+
+
+@contextmanager
+def advancing(progress: Progress, total: int, description: str) -> Iterator[Callable[[int], object]]:
+    """Yield a function to call with the number of items just done: `progress` itself, or that of a bar."""
+    if callable(progress):
+        yield progress
+    else:
+        with progress_bar(total, description if progress else None) as advance:
+            yield advance

@@ -61,7 +61,7 @@ class Compare(Panel):
             shown.append((f"{names[0]} minus {names[1]}", self.state.difference))
         self.views = []
         for _, explanation in shown:
-            view = PairView.of_players(explanation.players)
+            view = PairView.of_players(explanation.subject)
             view.show(explanation)
             self.views.append(view)
         self.shared = labelled(ipywidgets.Checkbox(True), "one colour scale")

@@ -87,7 +87,7 @@ class Explorer(Panel):
     def __init__(self, source: Samples | Explanation) -> None:
         self.state = ExplorerState(source)
         explanation = self.state.explanation
-        self.view = PairView.of_players(explanation.players)
+        self.view = PairView.of_players(explanation.subject)
         fixed = self.state.samples is None
         most = 512 if fixed else self.state.samples.budget
         self.p = labelled(ipywidgets.FloatSlider(explanation.p, min=0.05, max=0.95, step=0.01, disabled=fixed), "p")

@@ -122,7 +122,7 @@ class InsertionDeletion(Panel):
         sides = [("keep the best (insertion)", "insert"), ("keep the worst (deletion)", "delete")]
         self.side = labelled(ipywidgets.Dropdown(options=sides), "show")
         self.plot, self.key, self.areas = CurveView(), ipywidgets.HTML(), ipywidgets.HTML()
-        self.view = PairView.of_players(game.players, mode="mask", live=False)
+        self.view = PairView.of_players(game.subject, mode="mask", live=False)
         curves = ipywidgets.VBox([self.key, self.plot, self.areas])
         pair = ipywidgets.VBox([ipywidgets.HBox([self.play, self.step]), self.side, self.view])
         super().__init__([side_by_side(self.p, self.against), side_by_side(curves, pair)])

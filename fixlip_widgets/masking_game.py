@@ -106,7 +106,7 @@ class MaskingGame(Panel):
     def __init__(self, game: Game) -> None:
         self.state = MaskingState(game)
         told = "click a patch or a word to take it away or bring it back"
-        self.view = PairView.of_players(game.players, mode="mask", words=told)
+        self.view = PairView.of_players(game.subject, mode="mask", words=told)
         self.readout = ipywidgets.HTML()
         self.p = labelled(ipywidgets.FloatSlider(0.5, min=0.05, max=0.95, step=0.05), "p")
         names = ("everything", "nothing", "random mask at p")

@@ -70,7 +70,7 @@ class PointingState(traitlets.HasTraits):
         pointed = self.game()
         game = Game(self.encoder, pointed.image, pointed.caption)
         samples = sample(game, min(_ROUND, self.budget), seed=self.seed, progress=False)
-        while samples.budget < self.budget and not samples.image.exact:
+        while samples.budget < self.budget and not samples.image_side.exact:
             progress(samples.budget, self.budget)
             samples = samples.extend(min(_ROUND, self.budget - samples.budget), progress=False)
         explanation = samples.explain(self.p)
@@ -131,7 +131,7 @@ class PointingGameBuilder(Panel):
 
     def _show(self) -> None:
         explanation, score = self.state.explanation, self.state.score
-        self.view = PairView.of_players(explanation.players, edges=0)
+        self.view = PairView.of_players(explanation.subject, edges=0)
         self.view.show(explanation)
         self.place.children = [self.view]
         words = explanation.labels[explanation.n_image :]

@@ -69,7 +69,7 @@ class PairView(anywidget.AnyWidget):
 
     def show(self, explanation: Explanation) -> None:
         """Show an explanation's numbers."""
-        who = self.who(explanation.players)
+        who = self.who(explanation.subject)
         with self.hold_sync():
             if self.tokens != who["tokens"]:
                 self.image, self.grid, self.tokens = who["image"], who["grid"], who["tokens"]

@@ -303,7 +303,7 @@ def test_a_disk_that_is_full_when_the_table_is_put_in_order(copy, made_up_whole,
         go_on(copy)
     full_disk(-1)
     assert {name: (copy / name).read_bytes() for name in (TABLE, CURVES)} == before
-    assert not list(copy.glob("*.part"))
+    assert not list(copy.glob(".fixlip-*"))
     go_on(copy)
     assert ran == []
     assert_same(copy, made_up_whole)

@@ -6,7 +6,7 @@ import pytest
 import fixlip
 from fixlip import Explanation
 from fixlip.masks import enumerate_masks, mask_weights
-from fixlip.players import Players, patch_labels
+from fixlip.subject import Subject, patch_labels
 
 LABELS = (*patch_labels((2, 3)), "black", "dog", "dog")
 
@@ -16,15 +16,17 @@ def make(p=0.4, seed=0, **changes):
     rng = np.random.default_rng(seed)
     pairs = np.triu(rng.normal(size=(9, 9)), 1)
     picture = rng.integers(0, 255, (20, 30, 3), dtype=np.uint8)
-    players = Players(6, 3, LABELS, (2, 3), picture, "black dog dog", "toy", empty_value=1.5, full_value=9.25)
+    players = Subject(6, 3, LABELS, (2, 3), picture, "black dog dog", "toy")
     fields = {
         "constant": 1.25,
         "attributions": rng.normal(size=9),
         "interactions": pairs + pairs.T,
-        "players": players,
+        "subject": players,
         "p": p,
         "estimator": "by hand",
         "budget": 64,
+        "empty_value": 1.5,
+        "full_value": 9.25,
     }
     return Explanation(**(fields | changes))
 
@@ -112,10 +114,10 @@ def test_saving_and_loading_changes_nothing(tmp_path):
         if field.name == "stderr":
             for found, expected in zip(loaded.stderr, stderr, strict=True):
                 np.testing.assert_array_equal(found, expected)
-        elif field.name != "players":
+        elif field.name != "subject":
             np.testing.assert_array_equal(getattr(loaded, field.name), getattr(explanation, field.name))
-    for field in dataclasses.fields(Players):
-        np.testing.assert_array_equal(getattr(loaded.players, field.name), getattr(explanation.players, field.name))
+    for field in dataclasses.fields(Subject):
+        np.testing.assert_array_equal(getattr(loaded.subject, field.name), getattr(explanation.subject, field.name))
     assert loaded.top(1)[0].stderr == 0.2
     assert [file.name for file in tmp_path.iterdir()] == ["pair.npz"]
 
@@ -168,9 +170,9 @@ def test_inconsistent_numbers_are_refused(changes, message):
 
 def test_players_must_fit_each_other():
     with pytest.raises(ValueError, match="labels: got 2, wanted one for each of the 3 players"):
-        Players(2, 1, ("a", "b"))
+        Subject(2, 1, ("a", "b"))
     with pytest.raises(ValueError, match="grid: got"):
-        Players(3, 0, ("a", "b", "c"), grid=(2, 2))
+        Subject(3, 0, ("a", "b", "c"), grid=(2, 2))
 
 
 def test_summary_says_it_in_words():

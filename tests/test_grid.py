@@ -64,7 +64,7 @@ def test_an_interruption_keeps_the_images_that_were_done(encoder, images, monkey
         yield from whole(pixels, masks)
 
     monkeypatch.setattr(encoder, "embed_images", interrupted)
-    with pytest.warns(UserWarning, match="interrupted: going on with the first 1 of 2 images"):
+    with pytest.warns(UserWarning, match="interrupted: going on with 1 of 2 images and 3 of 3 captions"):
         grid = fixlip.explain_all(encoder, images, CAPTIONS, budget=16, progress=False)
     assert grid.shape == (1, 3) and grid[0, 2].text == CAPTIONS[2]
 

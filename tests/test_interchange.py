@@ -5,9 +5,9 @@ import shapiq
 from test_explanation import make
 from toys import TableGame
 
+from fixlip import Explanation
 from fixlip.estimators.exact import exact
-from fixlip.interchange import from_shapiq
-from fixlip.players import Players
+from fixlip.subject import Subject
 
 
 @pytest.mark.parametrize("p", [0.5, 0.3])
@@ -15,7 +15,7 @@ def test_there_and_back_changes_nothing(p):
     explanation = make(p)
     for shown in (explanation, explanation.first_order()):
         values = shown.to_shapiq()
-        again = from_shapiq(values, explanation.players, p)
+        again = Explanation.from_shapiq(values, explanation.subject, p)
         assert again.constant == shown.constant and again.order == shown.order and again.index == "banzhaf"
         np.testing.assert_array_equal(again.attributions, shown.attributions)
         np.testing.assert_array_equal(again.interactions, shown.interactions)
@@ -25,20 +25,20 @@ def test_there_and_back_changes_nothing(p):
 def test_what_shapiq_computes_becomes_an_explanation(rng):
     game = TableGame(rng.normal(size=2**6), 4, 2)
     computer = shapiq.ExactComputer(n_players=6, game=lambda masks: game(np.asarray(masks, bool)))
-    players = Players(4, 2, tuple("abcdef"))
-    found = from_shapiq(computer("FBII", order=2), players)
+    players = Subject(4, 2, tuple("abcdef"))
+    found = Explanation.from_shapiq(computer("FBII", order=2), players)
     np.testing.assert_allclose(found.interactions, exact(game, 0.5).interactions, atol=1e-9)
-    assert from_shapiq(computer("SV", order=1), players).index == "shapley"
+    assert Explanation.from_shapiq(computer("SV", order=1), players).index == "shapley"
 
 
 def test_what_does_not_fit_is_refused():
     values = make().to_shapiq()
     with pytest.raises(ValueError, match="got 9 players and order 2, wanted 3 players"):
-        from_shapiq(values, Players(2, 1, ("a", "b", "c")))
+        Explanation.from_shapiq(values, Subject(2, 1, ("a", "b", "c")))
     facts = {"max_order": 2, "min_order": 2, "n_players": 9, "baseline_value": 0.0}
     values = shapiq.InteractionValues(np.zeros(1), index="STII", interaction_lookup={(0, 1): 0}, **facts)
     with pytest.raises(ValueError, match="got the index 'STII'"):
-        from_shapiq(values, make().players)
+        Explanation.from_shapiq(values, make().subject)
 
 
 def test_the_table_holds_every_term_strongest_first():
@@ -47,9 +47,8 @@ def test_the_table_holds_every_term_strongest_first():
     assert len(frame) == 9 + 36
     assert frame["value"].abs().is_monotonic_decreasing
     strongest = frame.iloc[0]
-    i = strongest["players"]
-    source = explanation.attributions if len(i) == 1 else explanation.interactions
-    assert strongest["value"] == source[i if len(i) == 2 else i[0]]
+    i, j = strongest["first_player"], strongest["second_player"]
+    assert strongest["value"] == (explanation.attributions[i] if j is None else explanation.interactions[i, int(j)])
     assert len(explanation.table("crossmodal")["value"]) == 18
 
 

@@ -84,13 +84,13 @@ def test_the_table_has_error_bars_and_the_faithfulness_is_in_sight(samples):
 def test_the_table_follows_the_player_that_is_kept(samples):
     explorer = widgets.Explorer(samples)
     assert "strongest together" in explorer.table.value
-    word = samples.players.n_image + 1
+    word = samples.subject.n_image + 1
     explorer.view.selected = word
     values = samples.explain(0.5).condition(word)
     strongest = int(np.abs(values).argmax())
     name, rows = explorer.state.table(player=word)
-    assert rows[0][:2] == (samples.players.labels[strongest], pytest.approx(values[strongest]))
-    assert name == f"strongest with {samples.players.labels[word]}" and name in explorer.table.value
+    assert rows[0][:2] == (samples.subject.labels[strongest], pytest.approx(values[strongest]))
+    assert name == f"strongest with {samples.subject.labels[word]}" and name in explorer.table.value
     explorer.order.value = 1
     assert "strongest with" not in explorer.table.value and "together" not in explorer.table.value
 

@@ -64,7 +64,7 @@ class LabelledMosaic:
     def games(self) -> Iterator[PointingGame]:
         """One to four objects named."""
         image = self.read()
-        for objects in range(1, CELLS + 1):
+        for objects in range(1, len(CELLS) + 1):
             yield PointingGame(image, self.labels, objects)
 
 
@@ -144,12 +144,12 @@ def _scene(seed: int) -> tuple[Image.Image, str]:
 
 
 def _scene_mosaic(k: int) -> LabelledMosaic:
-    first, second, third, fourth = emoji.scene(FIRST_SCENE + k, objects=CELLS, layout="grid").objects
+    first, second, third, fourth = emoji.scene(FIRST_SCENE + k, objects=len(CELLS), layout="grid").objects
     return LabelledMosaic(f"scene {k}", (first, second, third, fourth), partial(_scene_image, FIRST_SCENE + k))
 
 
 def _scene_image(seed: int) -> Image.Image:
-    return emoji.scene(seed, objects=CELLS, layout="grid").image
+    return emoji.scene(seed, objects=len(CELLS), layout="grid").image
 
 
 # ---- folders
@@ -224,14 +224,14 @@ def _labelled_mosaics(folder: Path, limit: int) -> Dataset:
             files = (path for path in _entries(label) if path.suffix.lower() in PICTURES)
             by_label[one_line(label.name)] = [path for path in files if _readable(path, left_out)]
     labels = [label for label, files in by_label.items() if files]
-    if len(labels) < CELLS:
+    if len(labels) < len(CELLS):
         raise ValueError(
             f"dataset: {str(folder)!r} has pictures of {len(labels)} labels, wanted four subfolders or more."
         )
     rng = np.random.default_rng(0)
     items: list[Item] = []
     for k in range(limit):
-        first, second, third, fourth = chosen = [str(label) for label in rng.permutation(labels)[:CELLS]]
+        first, second, third, fourth = chosen = [str(label) for label in rng.permutation(labels)[: len(CELLS)]]
         tiles = [by_label[label][k % len(by_label[label])] for label in chosen]
         items.append(LabelledMosaic(f"mosaic {k}", (first, second, third, fourth), partial(mosaic, tiles)))
     return Dataset(items, limit, left_out)

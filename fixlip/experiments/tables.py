@@ -16,6 +16,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..atomic import replacing
+
 Value = str | float | int
 Row = dict[str, Value]
 # Columns by experiment: those that tell the rows of an item apart, and the scores.
@@ -298,16 +300,12 @@ def write_whole(path: Path, parts: Iterable[bytes]) -> None:
     Raises:
         ValueError: one sentence, if it cannot be written; then the old one stays.
     """
-    beside = path.with_name(path.name + ".part")
     try:
-        with open(beside, "wb") as file:
+        with replacing(path) as partial, open(partial, "wb") as file:
             file.writelines(parts)
             file.flush()
             os.fsync(file.fileno())  # else a power failure may leave an empty file under the new name
-        os.replace(beside, path)
     except OSError as error:
-        with suppress(OSError):
-            beside.unlink()
         raise _cannot_write(path, error) from None
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -15,8 +14,7 @@ from ..explanation import Explanation
 from ..game import Game
 from ..metrics import area_between_curves, faithfulness, insertion_deletion
 from ..metrics.curves import GRID_POINTS, Curves
-from ..samples import MIXTURE, Samples
-from ..sampling import sample
+from ..samples import MIXTURE, Samples, sample
 from .datasets import Item, LabelledMosaic, Pair
 from .settings import METHODS, explained, measured_at, row_keys, timed
 from .settings import Settings as Settings
@@ -104,10 +102,10 @@ def _explanations(
     known = {} if known is None else known
     asked: dict[str, Samples] = {}
     for name, p in explained(settings):
-        method = METHODS[name]
-        if method.index not in asked:
-            asked[method.index] = _samples(settings, game, seed, method.index, known)
-        explanation = asked[method.index].explain(p, method.index, order=method.order, estimator=method.estimator)
+        one = METHODS[name]
+        if one.index not in asked:
+            asked[one.index] = _samples(settings, game, seed, one.index, known)
+        explanation = asked[one.index].explain(p, one.index, order=one.order, estimator=one.estimator)
         yield {"caption": game.text, "method": name, "p": p}, explanation
 
 
@@ -115,18 +113,12 @@ def _samples(settings: Settings, game: Game, seed: int, index: str, known: dict[
     if index in known:
         return known[index].with_caption(game, progress=False)
     known[index] = samples = _sample(game, settings.budget, DRAWN_AT[index], seed)
-    samples.fit("image")
     return samples
 
 
 def _sample(game: Game, budget: int, p: float | tuple[float, ...], seed: int) -> Samples:
-    """As many samples as asked for, or KeyboardInterrupt: scores from fewer masks could not be compared."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("error", message="interrupted", category=UserWarning)
-        try:
-            return sample(game, budget, p, seed, progress=False)
-        except UserWarning:  # `sample` goes on with what it has, which is right for one explanation
-            raise KeyboardInterrupt from None
+    """As many samples as asked for: scores from fewer masks, after an interruption, could not be compared."""
+    return sample(game, budget, p, seed, progress=False, on_interrupt="raise")
 
 
 def _insertion_deletion(settings: Settings, encoder: Encoder, item: Pair, seed: int) -> Iterator[Result]:

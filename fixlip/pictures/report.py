@@ -15,7 +15,8 @@ from .drawing import signed
 from .pair import alt_text, draw, to_png
 
 if TYPE_CHECKING:
-    from ..explanation import Explanation, Term
+    from ..expansion import Term
+    from ..explanation import Explanation
 
 _STYLE = """
 :root { color-scheme: light dark; --ink: #22242a; --muted: #686c76; --page: #f3f4f6; --card: #fcfcfc; --line: #d6d8dd;
