@@ -240,18 +240,6 @@ def test_ctrl_c_stops_workers_too(tmp_path):
     assert len(rows) % ROWS == 1 and len(rows) < 1 + 40 * ROWS
 
 
-def test_two_workers_give_the_same_table_as_one(tmp_path, undisturbed):
-    run(SETTINGS, limit=ITEMS, out=tmp_path, workers=2, progress=False)
-    for name in (TABLE, CURVES):
-        one, two = ((folder / name).read_text().splitlines() for folder in (undisturbed, tmp_path))
-        assert one[0] == two[0]
-        for first, second in zip(one[1:], two[1:], strict=True):
-            (*keys, high, low), (*same, other_high, other_low) = first.split(","), second.split(",")
-            # Another number of threads adds up in another order.
-            numbers = [float(other_high), float(other_low)]
-            assert keys == same and [float(high), float(low)] == pytest.approx(numbers, abs=0.02)
-
-
 # ---- no room
 
 
@@ -307,3 +295,19 @@ def test_a_disk_that_is_full_when_the_table_is_put_in_order(copy, made_up_whole,
     go_on(copy)
     assert ran == []
     assert_same(copy, made_up_whole)
+
+
+def test_two_workers_give_the_same_table_as_one_also_after_a_full_disk(tmp_path, undisturbed, full_disk):
+    full_disk((undisturbed / CURVES).stat().st_size * 2 // 3 - 500)
+    with pytest.raises(ValueError, match=NO_ROOM):
+        run(SETTINGS, limit=ITEMS, out=tmp_path, workers=2, progress=False)
+    full_disk(-1)
+    run(SETTINGS, limit=ITEMS, out=tmp_path, workers=2, progress=False)
+    for name in (TABLE, CURVES):
+        one, two = ((folder / name).read_text().splitlines() for folder in (undisturbed, tmp_path))
+        assert one[0] == two[0]
+        for first, second in zip(one[1:], two[1:], strict=True):
+            (*keys, high, low), (*same, other_high, other_low) = first.split(","), second.split(",")
+            # Another number of threads adds up in another order.
+            numbers = [float(other_high), float(other_low)]
+            assert keys == same and [float(high), float(low)] == pytest.approx(numbers, abs=0.02)

@@ -107,7 +107,5 @@ def test_a_missing_package_is_told_in_one_sentence():
 def test_a_broken_package_is_not_called_missing(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     (tmp_path / "half_installed.py").write_text("import what_it_needs_itself\n")
-    with pytest.raises(
-        ValueError, match="trees: needs half_installed, which cannot be imported .*what_it_needs"
-    ):
+    with pytest.raises(ValueError, match="trees: needs half_installed, which cannot be imported .*what_it_needs"):
         need("half_installed", "trees")

@@ -167,7 +167,8 @@ def _outcomes(
     with _dask_workers(dask, workers, joblib):
         many = joblib.Parallel(n_jobs=workers if dask is None else -1, return_as="generator_unordered")(calls)
         try:
-            yield from many
+            for outcome in many:  # not `yield from`, which would close `many` before the warning can be kept back
+                yield outcome
         except joblib.externals.loky.process_executor.BrokenProcessPool:
             raise ValueError(
                 "workers: a worker process ended suddenly, perhaps for want of memory; what was finished is kept. "
