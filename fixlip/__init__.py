@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from . import pictures as pictures
     from .api import explain as explain
     from .encoders.huggingface import Encoder as Encoder
-    from .encoders.huggingface import load as load
+    from .encoders.loading import load as load
     from .explanation import Explanation as Explanation
     from .game import Game as Game
     from .grid import ExplanationGrid as ExplanationGrid
@@ -41,9 +41,9 @@ _HOME = {
     "Samples": "samples",
     "explain": "api",
     "explain_all": "grid",
-    "load": "encoders.huggingface",
-    "Subject": "subject",
+    "load": "encoders.loading",
     "sample": "samples",
+    "Subject": "subject",
 }
 
 _ROOMS = ("emoji", "metrics", "pictures")

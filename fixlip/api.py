@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,10 +12,10 @@ import numpy as np
 from .answers import text_budget
 from .encoders.huggingface import Encoder
 from .encoders.images import ImageSource
-from .estimators.methods import KERNEL_BUDGET, Method, Request, method_named
+from .estimators.methods import Method, Request, method_named
 from .explanation import Explanation
 from .game import Game
-from .masks import MAX_ENUMERATED_PLAYERS, check_budget, check_p
+from .masks import MAX_ENUMERATED_PLAYERS, BoolArray, check_p
 from .samples import Samples, sample
 
 # Shapley indices average over all p, so masks for them are drawn from nearly all.
@@ -138,19 +139,38 @@ class Cost:
         )
 
 
-def cost(encoder: Encoder, image: ImageSource, text: str, budget: int | None = None) -> Cost:
-    """What `explain` with the kernel estimator will cost, from the time that two small batches take."""
+def cost(
+    encoder: Encoder,
+    image: ImageSource,
+    text: str,
+    budget: int | None = None,
+    estimator: str = "kernel",
+    basis: str = "full",
+) -> Cost:
+    """What `explain` with the same arguments will cost, from the time that two small batches take.
+
+    Raises:
+        ValueError: as `explain` does, before any model call.
+    """
+    method = method_named(estimator)
     game = Game(encoder, image, text)
-    images = KERNEL_BUDGET if budget is None else check_budget(budget)
-    most = text_budget(game.n_text)
-    captions = most if game.n_text > MAX_ENUMERATED_PLAYERS else min(2**game.n_text, most)
-    rng, batch = np.random.default_rng(0), min(encoder.batch_size, 16)
-    seconds = 0.0
+    request = method.for_game(game, method.check(Request(budget=budget, basis=basis)))
+    asked = request.budget or 2**game.n_players
+    images, captions = asked, text_budget(game.n_text) if method.needs == "answers" else asked
+    if game.n_image <= MAX_ENUMERATED_PLAYERS:
+        images = min(images, 2**game.n_image)
+    if game.n_text <= MAX_ENUMERATED_PLAYERS:
+        captions = min(captions, 2**game.n_text)
     sides = ((images, game.n_image, game.embed_images), (captions, game.n_text, game.embed_texts))
-    for count, n_players, embed in sides:
-        embed(np.zeros((1, n_players), bool))  # the first call of a model sets things up
-        masks = rng.random((batch, n_players)) < 0.5
-        start = time.perf_counter()
-        embed(masks)
-        seconds += (time.perf_counter() - start) * count / batch
+    batch = min(encoder.batch_size, 16)
+    seconds = sum(count / batch * _seconds(embed, n_players, batch) for count, n_players, embed in sides)
     return Cost(images, captions, seconds, str(encoder.device))
+
+
+def _seconds(embed: Callable[[BoolArray], object], n_players: int, batch: int) -> float:
+    """Seconds that a batch of masks takes, after the first call, which sets things up."""
+    embed(np.zeros((1, n_players), bool))
+    masks = np.random.default_rng(0).random((batch, n_players)) < 0.5
+    start = time.perf_counter()
+    embed(masks)
+    return time.perf_counter() - start

@@ -52,7 +52,8 @@ def _version(name: str) -> str | None:
 def _devices() -> list[str]:
     import torch
 
-    from .encoders.huggingface import EMBEDDED, load
+    from .encoders.loading import load
+    from .encoders.sources import EMBEDDED
 
     lines = [f"  processor     {torch.get_num_threads()} threads"]
     if torch.cuda.is_available():

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from .masks import BoolArray, FloatArray, check_count, check_masks
+from .masks import BoolArray, FloatArray, check_count, check_masks, quadratic
 from .subject import Subject
 
 KINDS = ("crossmodal", "pairs", "players", "all")
@@ -129,9 +129,7 @@ class Expansion(ABC):
 
     def predict(self, masks: BoolArray) -> FloatArray:
         """Its values of masks (m, n_players), logits of shape (m,)."""
-        present = check_masks(masks, self.n_players).astype(np.float64)
-        pairs = 0.5 * np.einsum("mi,mi->m", present @ self.interactions, present)
-        return np.asarray(self.constant + present @ self.attributions + pairs)
+        return quadratic(check_masks(masks, self.n_players), self.constant, self.attributions, self.interactions)
 
     def condition(self, player: int | str) -> FloatArray:
         """Interactions of one player with every other, (n,) logits.

@@ -148,7 +148,7 @@ class Game:
     @cached_property
     def subject(self) -> Subject:
         """Whose players these are, how to show them, and which input of which model this is."""
-        name, weights = self.encoder.name, getattr(self.encoder, "fingerprint", "")
+        name, weights = self.encoder.name, self.encoder.fingerprint
         origins = (
             Origin(name, weights, self.encoder.image_masking, _digest(self._pixels)),
             Origin(name, weights, self.encoder.text_masking, _digest(self._caption.input_ids)),

@@ -38,6 +38,20 @@ def progress_bar(total: int, description: str | None) -> Iterator[Callable[[int]
             yield bar.update
 
 
+# Whether to show a bar of its own, or a function to tell how many items are done.
+Progress = bool | Callable[[int], object]
+
+
+@contextmanager
+def advancing(progress: Progress, total: int, description: str) -> Iterator[Callable[[int], object]]:
+    """Yield a function to call with the number of items just done: `progress` itself, or that of a bar."""
+    if callable(progress):
+        yield progress
+    else:
+        with progress_bar(total, description if progress else None) as advance:
+            yield advance
+
+
 def shows_bars() -> bool:
     """Whether somebody is there to watch a bar, and has not switched bars off."""
     if os.environ.get("TQDM_DISABLE", "").strip().lower() not in ("", "0", "false", "no"):
@@ -81,17 +95,3 @@ def duration(seconds: float) -> str:
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
-
-
-# Whether to show a bar of its own, or a function to tell how many items are done.
-Progress = bool | Callable[[int], object]
-
-
-@contextmanager
-def advancing(progress: Progress, total: int, description: str) -> Iterator[Callable[[int], object]]:
-    """Yield a function to call with the number of items just done: `progress` itself, or that of a bar."""
-    if callable(progress):
-        yield progress
-    else:
-        with progress_bar(total, description if progress else None) as advance:
-            yield advance

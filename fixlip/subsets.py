@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from .masks import MAX_ENUMERATED_PLAYERS, BoolArray, FloatArray, IntArray, enumerate_masks
+from .masks import MAX_ENUMERATED_PLAYERS, BoolArray, FloatArray, IntArray, enumerate_masks, quadratic
 
 METHODS = ("auto", "greedy", "swaps", "exact")
 # With more players greedy subsets grow from some of them only: this many of either end of each ranking.
@@ -81,14 +81,8 @@ def subsets(
         high, low = _greedy(attributions, interactions, chosen)
         if method == "swaps":
             high, low = (_swap(attributions, interactions, found, sign) for found, sign in ((high, 1.0), (low, -1.0)))
-    high_values, low_values = (_values(constant, attributions, interactions, found) for found in (high, low))
+    high_values, low_values = (quadratic(found, constant, attributions, interactions) for found in (high, low))
     return Subsets(high, low, high_values, low_values, method)
-
-
-def _values(constant: float, attributions: FloatArray, interactions: FloatArray, masks: BoolArray) -> FloatArray:
-    present = masks.astype(np.float64)
-    pairs = 0.5 * np.einsum("mi,mi->m", present @ interactions, present)
-    return np.asarray(constant + present @ attributions + pairs)
 
 
 # ---- enumerating
@@ -97,7 +91,7 @@ def _values(constant: float, attributions: FloatArray, interactions: FloatArray,
 def _enumerate(constant: float, attributions: FloatArray, interactions: FloatArray) -> tuple[BoolArray, BoolArray]:
     """The subset of highest and of lowest value of each size, of all there are."""
     masks = enumerate_masks(len(attributions))
-    values, sizes = _values(constant, attributions, interactions, masks), masks.sum(axis=1)
+    values, sizes = quadratic(masks, constant, attributions, interactions), masks.sum(axis=1)
     highest, lowest = [], []
     for size in range(1, len(attributions) + 1):
         rows = np.flatnonzero(sizes == size)

@@ -244,7 +244,7 @@ def oracle_fit(table, name, basis, counted):
     masks = np.unpackbits(table[f"{name}_masks"], axis=1)[:, :n].astype(bool)
     counts = table[f"{name}_counts"] if counted else np.ones(len(masks))
     players = Subject(int(n_image), int(n_text), tuple(map(str, range(n))))
-    pairs = agnostic.choose_pairs(players, basis)
+    pairs = agnostic.choose_pairs(players, "full" if basis == "full" else "crossmodal")
     index, p = ("shapley", 0.5) if name == "shap" else ("banzhaf", int(name[1]) / 10)
     weights, values, ends = counts / counts.sum(), table[f"{name}_values"] - empty, (0.0, full - empty)
     return agnostic.fit(masks, weights, values, players, ends, p, index, pairs)

@@ -2,8 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import shapiq
-from test_explanation import make
-from toys import TableGame
+from toys import TableGame, make
 
 from fixlip import Explanation
 from fixlip.estimators.exact import exact
@@ -62,3 +61,25 @@ def test_differences_subtract_predictions(rng):
     other = exact(TableGame(np.zeros(8), 2, 1))
     with pytest.raises(ValueError, match=r"difference: got 6 \+ 3 and 2 \+ 1 players"):
         first - other
+
+
+def test_shapley_indices_come_without_a_p():
+    explanation = make(0.5, index="shapley")
+    again = Explanation.from_shapiq(explanation.to_shapiq(), explanation.subject)
+    np.testing.assert_allclose(again.first_order().attributions, explanation.first_order().attributions)
+    with pytest.raises(ValueError, match="p: got 0.3 with the index 'shapley'"):
+        Explanation.from_shapiq(explanation.to_shapiq(), explanation.subject, 0.3)
+
+
+def test_the_table_tells_players_apart_that_have_one_label():
+    explanation = make()
+    frame = pd.DataFrame(explanation.table("crossmodal"))
+    assert (frame["kind"] == "patch with token").all()
+    assert set(frame["first_row"]) == {1, 2} and set(frame["first_column"]) == {1, 2, 3}
+    dogs = frame[frame["second_label"] == "dog"]
+    assert set(dogs["second_token"]) == {2, 3} and len(dogs) == 12
+    for _, row in frame.iterrows():
+        i, j = row["first_player"], row["second_player"]
+        assert row["value"] == explanation.interactions[i, j]
+        assert (row["first_row"] - 1) * 3 + row["first_column"] - 1 == i and row["second_token"] == j - 6 + 1
+    assert set(explanation.table("players")["kind"]) == {"patch", "token"}

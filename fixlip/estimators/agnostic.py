@@ -24,10 +24,12 @@ from ..masks import (
     draw_by_size,
     draw_masks,
     enumerate_masks,
+    shapley_sizes,
 )
 from ..subject import AnyGame, Subject, ask, end_values
-from .basis import FILTERED_PLAYERS, standardise, to_coefficients
 from .basis import pairs as all_pairs
+from .basis import standardise, to_coefficients
+from .budgets import FILTERED_PLAYERS
 from .indices import check_index
 
 INDICES = ("banzhaf", "shapley")
@@ -81,9 +83,10 @@ def agnostic_least_squares(
 
 def pairs_to_fit(game: AnyGame, budget: int, index: str, basis: str | Iterable[int], order: int) -> Pairs:
     """The pairs that are fitted first; ValueError if the budget is too small for them."""
+    n_players = Subject.of(game).n_players
     first_order = order == 1 or (isinstance(basis, str) and basis == "filtered")
     chosen = _no_pairs() if first_order else choose_pairs(game, basis)
-    _check_budget(budget, game.n_image + game.n_text, len(chosen[0]), index)
+    _check_budget(budget, n_players, len(chosen[0]), index)
     return chosen
 
 
@@ -144,18 +147,11 @@ def fit(
 
 
 def draw_shapley(n_players: int, budget: int, rng: np.random.Generator) -> tuple[BoolArray, FloatArray]:
-    """Coalitions for Shapley weights: the empty and the full one first (weight 0), then sizes k with 1 / (k (n - k)).
-
-    The weight of a coalition of size k in the regression is proportional to 1 / C(n-2, k-1), so drawing sizes in
-    proportion to 1 / (k (n - k)) and counting is that weight up to a factor (Tsai et al., JMLR 2023).
-    """
+    """Coalitions for Shapley weights: the empty and the grand one (weight 0), then sizes as `shapley_sizes` says."""
     ends = np.stack([np.zeros(n_players, bool), np.ones(n_players, bool)])
     if n_players < 2:
         return ends, np.zeros(2)
-    sizes = np.arange(1, n_players)
-    probabilities = np.zeros(n_players + 1)
-    probabilities[1:-1] = 1.0 / (sizes * (n_players - sizes))
-    probabilities /= probabilities.sum()
+    probabilities = shapley_sizes(n_players)
     if n_players <= MAX_ENUMERATED_PLAYERS and 2**n_players <= budget:
         masks = enumerate_masks(n_players)[1:-1]
         present = masks.sum(axis=1)

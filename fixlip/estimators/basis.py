@@ -13,9 +13,6 @@ from numpy.typing import NDArray
 from ..masks import BoolArray, FloatArray
 from .indices import taylor
 
-# With two-step filtering the paper keeps the pairs among so many players (Baniecki et al., NeurIPS 2025, Appendix).
-FILTERED_PLAYERS = 72
-
 
 def standardise(masks: BoolArray, p: float) -> FloatArray:
     """chi_i(x) = (x_i - p) / sigma, shape (m, n)."""

@@ -53,7 +53,7 @@ def exact(game: AnyGame, p: float = 0.5, index: str = "banzhaf") -> Explanation:
 
 def check_size(game: AnyGame) -> int:
     """The number of players of a game; ValueError if they are too many to enumerate."""
-    n_players = game.n_image + game.n_text
+    n_players = Subject.of(game).n_players
     if n_players > MAX_ENUMERATED_PLAYERS:
         raise ValueError(
             f"game: got {n_players} players, wanted at most {MAX_ENUMERATED_PLAYERS} for exact enumeration; "

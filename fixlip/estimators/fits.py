@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ..answers import Answers, Side
-from .kernel import MAX_SAMPLES, KernelSurrogate
+from .budgets import check_kernel
+from .kernel import KernelSurrogate
 from .readout import Readout
 from .relevances import Neighbours, Relevances, fit_relevances
 from .surrogate import Surrogate, Table
@@ -24,7 +25,7 @@ def surrogate_of(side: Side, count: int | None = None) -> Surrogate:
 def _fit(side: Side, used: Side) -> Surrogate:
     if used.exact:
         return Table(used.masks, used.embeddings, side.device)
-    check_kernel_budget(len(used.masks))
+    check_kernel(len(used.masks))
     return KernelSurrogate(used.masks, used.embeddings, relevances_of(side), side.device)
 
 
@@ -36,15 +37,6 @@ def relevances_of(side: Side) -> Relevances:
         return fit_relevances(side.masks, side.embeddings, neighbours, side.device)
 
     return side.fits.get("relevances", fit)
-
-
-def check_kernel_budget(count: int) -> None:
-    """Raise ValueError where so many masks do not fit into a kernel matrix."""
-    if count > MAX_SAMPLES:
-        raise ValueError(
-            f"budget: got {count:,} masks, but the kernel estimator takes {MAX_SAMPLES:,} at most; use "
-            f'budget={MAX_SAMPLES} or estimator="crossmodal".'
-        )
 
 
 def readout_of(answers: Answers, count: int | None = None) -> Readout:

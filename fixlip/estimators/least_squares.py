@@ -23,6 +23,7 @@ from ..answers import Answers, Side
 from ..explanation import Explanation
 from ..masks import FloatArray
 from .basis import expand, n_columns, pairs, to_coefficients
+from .budgets import check_determined
 
 BASES = ("full", "crossmodal")
 # Rows of the design that are expanded at a time: bounds the memory whatever the budget.
@@ -63,19 +64,6 @@ def crossmodal_least_squares(samples: Answers, p: float | None = None, basis: st
             "coefficients undetermined; use more."
         ) from None
     return _explanation(coefficients, samples, p, basis)
-
-
-def check_determined(n_image_masks: int, n_text_masks: int, n_image: int, n_text: int, basis: str) -> None:
-    """Raise ValueError where so many masks cannot determine the coefficients of either side."""
-    order = 2 if basis == "full" else 1
-    for name, have, players in (("images", n_image_masks, n_image), ("captions", n_text_masks, n_text)):
-        needed = min(n_columns(players, order), 2**players)
-        if have < needed:
-            hint = ' or basis="crossmodal"' if basis == "full" and have >= n_columns(players, 1) else ""
-            raise ValueError(
-                f"budget: {have:,} masked {name} cannot determine the {needed:,} coefficients that {players} players "
-                f"have; use at least {needed:,}, better {2 * needed:,}{hint}."
-            )
 
 
 @dataclass(frozen=True)

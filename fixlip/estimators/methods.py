@@ -10,16 +10,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from ..answers import text_budget
 from ..masks import MAX_ENUMERATED_PLAYERS, check_budget, check_p, check_seed
 from ..subject import AnyGame
-from .basis import FILTERED_PLAYERS, n_columns
+from .budgets import KERNEL_BUDGET, check_determined, check_kernel, least_squares_budget
 from .indices import INDICES, check_index
 
 if TYPE_CHECKING:
     from ..answers import Answers
     from ..explanation import Explanation
-
-KERNEL_BUDGET = 512
 
 
 @dataclass(frozen=True)
@@ -166,28 +165,16 @@ def _first(answers: Answers, request: Request) -> Answers:
     return replace(answers, image_side=answers.image_side.first(count))
 
 
-# ---- budgets
-
-
-def least_squares_budget(n_players: int, basis: str = "full") -> int:
-    """Masks for least squares: the next power of two from twice the coefficients to determine; 256 at least."""
-    players = min(n_players, FILTERED_PLAYERS) if basis == "filtered" else n_players
-    coefficients = n_columns(players, 1 if basis == "crossmodal" else 2)
-    return int(max(256, 2 ** (2 * coefficients - 1).bit_length()))
+# ---- what is refused before any model call
 
 
 def _check_kernel(game: AnyGame, request: Request) -> None:
-    from .fits import check_kernel_budget
-
     budget = request.budget or 0
     if game.n_image > MAX_ENUMERATED_PLAYERS or 2**game.n_image > budget:
-        check_kernel_budget(budget)
+        check_kernel(budget)
 
 
 def _check_crossmodal(game: AnyGame, request: Request) -> None:
-    from ..answers import text_budget
-    from .least_squares import check_determined
-
     check_determined(request.budget or 0, text_budget(game.n_text), game.n_image, game.n_text, request.basis)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 from ..encoders.huggingface import Encoder
-from ..estimators.kernel import MAX_SAMPLES
+from ..estimators.budgets import MAX_SAMPLES
 from ..masks import check_count, check_p, check_seed
 from ..metrics.pointing_game import CELLS
 

@@ -209,8 +209,7 @@ class Table:
             end = at + block.end - block.start
             moved[block.item] = Block(block.item, block.caption, at, end)
             at = end
-        with open(self.path, "rb") as old:
-            write_whole(self.path, _copied(old, self.layout.header, kept))
+        write_whole(self.path, _copied(self.path, self.layout.header, kept))
         self.blocks = moved
 
     def rows(self, items: Iterable[str]) -> Iterator[dict[str, str]]:
@@ -287,11 +286,13 @@ def _blocks(file: Iterable[bytes], layout: Layout, at: int) -> Iterator[Block]:
             count = 0
 
 
-def _copied(old: io.BufferedReader, header: bytes, blocks: Iterable[Block]) -> Iterator[bytes]:
+def _copied(path: Path, header: bytes, blocks: Iterable[Block]) -> Iterator[bytes]:
+    """A header and these parts of a file, which is closed again when all were taken."""
     yield header
-    for block in blocks:
-        old.seek(block.start)
-        yield old.read(block.end - block.start)
+    with open(path, "rb") as file:
+        for block in blocks:
+            file.seek(block.start)
+            yield file.read(block.end - block.start)
 
 
 def write_whole(path: Path, parts: Iterable[bytes]) -> None:

@@ -9,15 +9,15 @@ from functools import lru_cache
 from typing import Any
 
 from ..api import SHAPLEY_MIXTURE
-from ..encoders.huggingface import Encoder, load
+from ..encoders.huggingface import Encoder
+from ..encoders.loading import load
 from ..explanation import Explanation
 from ..game import Game
 from ..metrics import area_between_curves, faithfulness, insertion_deletion
 from ..metrics.curves import GRID_POINTS, Curves
 from ..samples import MIXTURE, Samples, sample
 from .datasets import Item, LabelledMosaic, Pair
-from .settings import METHODS, explained, measured_at, row_keys, timed
-from .settings import Settings as Settings
+from .settings import METHODS, Settings, explained, measured_at, row_keys, timed
 from .tables import CURVE_KEYS, CURVE_SCORES, KEYS, SCORES, Layout, Row, cell
 
 DRAWN_AT = {"banzhaf": MIXTURE, "shapley": SHAPLEY_MIXTURE}
@@ -117,7 +117,7 @@ def _samples(settings: Settings, game: Game, seed: int, index: str, known: dict[
 
 
 def _sample(game: Game, budget: int, p: float | tuple[float, ...], seed: int) -> Samples:
-    """As many samples as asked for: scores from fewer masks, after an interruption, could not be compared."""
+    """As many samples as asked for, or KeyboardInterrupt: scores from fewer masks could not be compared."""
     return sample(game, budget, p, seed, progress=False, on_interrupt="raise")
 
 

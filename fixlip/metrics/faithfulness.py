@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-import math
 import warnings
 from dataclasses import dataclass
 
 import numpy as np
 
 from ..explanation import Explanation
-from ..masks import BoolArray, FloatArray, check_count, check_p, check_seed, random_of_sizes
+from ..masks import (
+    BoolArray,
+    FloatArray,
+    binomial_sizes,
+    check_count,
+    check_p,
+    check_seed,
+    log_counts,
+    random_of_sizes,
+    shapley_sizes,
+)
 from ..subject import AnyGame, ask
 
 
@@ -69,35 +78,15 @@ def draw_fresh(
     if p is None:
         p = explanation.p if explanation.index == "banzhaf" else "shapley"
     if not isinstance(p, str):
-        chances = _binomial_sizes(n, check_p(p))
+        chances = binomial_sizes(n, check_p(p))
     elif p == "shapley" and n >= 2:
-        chances = _shapley_sizes(n)
+        chances = shapley_sizes(n)
     else:
         raise ValueError(f'p: got {p!r}, wanted a probability or "shapley" (with two players or more).')
     sizes = rng.choice(n + 1, n_masks, p=chances)
     # In logarithms: a thousand players have more coalitions of one size than a float can count.
-    density = np.log(chances[sizes]) - _log_counts(n)[sizes]
+    density = np.log(chances[sizes]) - log_counts(n)[sizes]
     return random_of_sizes(n, sizes, rng), np.exp(density - density.max())
-
-
-def _log_counts(n: int) -> FloatArray:
-    """Logarithms of how many coalitions of each size there are, (n + 1,)."""
-    return np.array([math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1) for k in range(n + 1)])
-
-
-def _binomial_sizes(n: int, p: float) -> FloatArray:
-    """Probability of each number of players present, (n + 1,), if each is present with probability p."""
-    sizes = np.arange(n + 1)
-    chances = np.exp(_log_counts(n) + sizes * np.log(p) + (n - sizes) * np.log1p(-p))
-    return np.asarray(chances / chances.sum())
-
-
-def _shapley_sizes(n: int) -> FloatArray:
-    """Probability of each number of players present, (n + 1,), in the least squares that define Shapley values."""
-    sizes = np.arange(1, n)
-    chances = np.zeros(n + 1)
-    chances[1:-1] = 1.0 / (sizes * (n - sizes))
-    return np.asarray(chances / chances.sum())
 
 
 def agreement(truth: FloatArray, predicted: FloatArray, weights: FloatArray | None = None) -> Faithfulness:

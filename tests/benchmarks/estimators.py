@@ -19,7 +19,7 @@ from scipy.stats import spearmanr
 
 import fixlip
 from fixlip.answers import Side
-from fixlip.encoders.huggingface import EMBEDDED
+from fixlip.encoders.sources import EMBEDDED
 from fixlip.estimators.agnostic import agnostic_least_squares
 from fixlip.estimators.indices import taylor
 from fixlip.masks import draw_masks
