@@ -112,8 +112,8 @@ def _explanations(
 def _samples(settings: Settings, game: Game, seed: int, index: str, known: dict[str, Samples]) -> Samples:
     if index in known:
         return known[index].with_caption(game, progress=False)
-    known[index] = samples = _sample(game, settings.budget, DRAWN_AT[index], seed)
-    return samples
+    known[index] = _sample(game, settings.budget, DRAWN_AT[index], seed)
+    return known[index]
 
 
 def _sample(game: Game, budget: int, p: float | tuple[float, ...], seed: int) -> Samples:
