@@ -71,6 +71,10 @@ def _parser() -> argparse.ArgumentParser:
     experiment.set_defaults(run=_experiment)
     doctor = commands.add_parser("doctor", help="say what is installed, what is missing, and what will be used")
     doctor.set_defaults(run=_doctor)
+    course = commands.add_parser("course", help="copy the chapters, notebooks to run and change, to a folder")
+    course.add_argument("folder", metavar="FOLDER", nargs="?", default="fixlip-course", help="default: fixlip-course")
+    course.add_argument("--force", action="store_true", help="overwrite chapters that were changed there")
+    course.set_defaults(run=_course)
     return parser
 
 
@@ -111,6 +115,13 @@ def _doctor(options: argparse.Namespace) -> int:
     text, is_well = report()
     print(text)
     return 0 if is_well else 1
+
+
+def _course(options: argparse.Namespace) -> int:
+    from .course import copy, next_steps
+
+    print(next_steps(copy(options.folder, options.force)))
+    return 0
 
 
 def _pair(image: str, caption: str | None) -> tuple[Image, str]:
