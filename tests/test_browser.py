@@ -9,6 +9,7 @@ from lab import CHROMIUM, drag, running_notebook
 import fixlip
 import fixlip_widgets as widgets
 
+pytestmark = pytest.mark.browser
 SHOTS = Path(os.environ.get("FIXLIP_SCREENSHOTS", "screenshots"))
 
 CELLS = [

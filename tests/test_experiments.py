@@ -67,6 +67,7 @@ def test_a_row_is_what_the_library_says(tmp_path):
     assert len(row["insert"].split()) == 51
 
 
+@pytest.mark.slow
 def test_runtime_grows_with_the_budget_and_leaves_out_what_is_too_little(tmp_path):
     rows = read(run(settings("runtime", budget=2048), limit=1, out=tmp_path, progress=False))
     assert {(row["method"], int(row["budget"])) for row in rows} >= {("kernel", 64), ("crossmodal", 2048)}
@@ -96,6 +97,7 @@ def test_a_stopped_run_goes_on_without_doing_anything_twice(tmp_path, monkeypatc
     assert path.read_text() == at_once.read_text()
 
 
+@pytest.mark.slow
 def test_two_workers_give_the_same_table_as_one(tmp_path):
     one = run(settings("insertion-deletion"), limit=3, out=tmp_path / "one", progress=False)
     two = run(settings("insertion-deletion"), limit=3, out=tmp_path / "two", workers=2, progress=False)

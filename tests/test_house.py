@@ -26,6 +26,7 @@ def test_ruff_would_format_nothing():
     run("ruff", "format", "--check", ".")
 
 
+@pytest.mark.slow
 def test_types_hold():
     run("mypy")
 
