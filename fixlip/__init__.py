@@ -21,15 +21,18 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 if TYPE_CHECKING:
     from . import emoji as emoji
+    from . import metrics as metrics
+    from . import pictures as pictures
     from .api import explain as explain
     from .encoders.huggingface import Encoder as Encoder
-    from .encoders.huggingface import load as load
+    from .encoders.loading import load as load
     from .explanation import Explanation as Explanation
     from .game import Game as Game
     from .grid import ExplanationGrid as ExplanationGrid
     from .grid import explain_all as explain_all
     from .samples import Samples as Samples
-    from .sampling import sample as sample
+    from .samples import sample as sample
+    from .subject import Subject as Subject
 
 __version__ = "0.1.0"
 
@@ -41,16 +44,18 @@ _HOME = {
     "Samples": "samples",
     "explain": "api",
     "explain_all": "grid",
-    "load": "encoders.huggingface",
-    "sample": "sampling",
+    "load": "encoders.loading",
+    "sample": "samples",
+    "Subject": "subject",
 }
 
-__all__ = [*_HOME, "emoji"]
+_ROOMS = ("emoji", "metrics", "pictures")
+__all__ = [*_HOME, *_ROOMS]
 
 
 def __getattr__(name: str) -> Any:
-    if name == "emoji":
-        return import_module(".emoji", __name__)
+    if name in _ROOMS:
+        return import_module(f".{name}", __name__)
     if name in _HOME:
         return getattr(import_module(f".{_HOME[name]}", __name__), name)
     raise AttributeError(f"module 'fixlip' has no attribute {name!r}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.util import find_spec
 from pathlib import Path
 
-from .extras import OPTIONAL, install_command
+from .atomic import replace_whole
 
 FOLDER = Path("fixlip-course")
 FIRST = "00_quick_start.ipynb"
@@ -48,10 +48,7 @@ def copy(folder: str | Path = FOLDER, force: bool = False) -> Path:
             )
         folder.mkdir(parents=True, exist_ok=True)
         for path, content in contents.items():
-            # Beside it and then moved there: a full disk leaves no half chapter, and harms no earlier one.
-            partial = path.with_name(path.name + ".part")
-            partial.write_bytes(content)
-            partial.replace(path)
+            replace_whole(path, content)
     except OSError as error:
         raise ValueError(f"folder: cannot write the course to {str(folder)!r} ({error.strerror or error}).") from None
     return folder / FIRST
@@ -61,7 +58,6 @@ def next_steps(first: Path) -> str:
     """What to run after the chapters were copied; with what to install before, if the notebooks' extra is missing."""
     path = f'"{first}"' if " " in str(first) else str(first)
     steps = [f"    jupyter lab {path}"]
-    needed = [name for name, extra in OPTIONAL.items() if extra.extra == "notebooks"]
-    if any(find_spec(OPTIONAL[name].module) is None for name in needed):
-        steps.insert(0, f"    {install_command(needed[0])}")
+    if any(find_spec(name) is None for name in ("jupyterlab", "ipywidgets", "anywidget")):
+        steps.insert(0, '    pip install "fixlip-lab[notebooks]"')
     return "\n".join([f"The chapters are in {str(first.parent)!r}. To open the first:", "", *steps])

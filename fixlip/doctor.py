@@ -12,9 +12,21 @@ import sys
 from importlib import metadata
 
 from . import __version__, _torch_came_first
-from .extras import OPTIONAL, install_command
 
 NEEDED = ("torch", "transformers", "numpy", "scipy", "pillow", "tqdm")
+OPTIONAL = {
+    "jupyterlab": "the course",
+    "ipywidgets": "the widgets",
+    "anywidget": "the widgets",
+    "bokeh": "figures of experiments",
+    "joblib": "experiments with workers",
+    "distributed": "experiments on a Dask cluster",
+    "datasets": "experiments on MS COCO and ImageNet",
+    "scikit-learn": "the tree proxy",
+    "shapiq": "interchange and tests",
+    "sentencepiece": "SigLIP models from the hub",
+    "pandas": "tables as data frames",
+}
 WIDTH = 2 + max(map(len, [*NEEDED, *OPTIONAL]))
 
 
@@ -25,9 +37,8 @@ def report() -> tuple[str, bool]:
     missing = [name for name, version in versions.items() if not version]
     lines += [_line(name, version or f"MISSING: pip install {name}") for name, version in versions.items()]
     lines.append("")
-    for name, (purpose, _, _) in OPTIONAL.items():
-        found = _version(name) or f"not installed: {install_command(name)}"
-        lines.append(_line(name, f"{found}  (for {purpose})"))
+    for name, purpose in OPTIONAL.items():
+        lines.append(_line(name, f"{_version(name) or f'not installed: pip install {name}'}  (for {purpose})"))
     lines.append("")
     if missing:
         lines.append(f"Missing: {', '.join(missing)}.")
@@ -51,7 +62,8 @@ def _version(name: str) -> str | None:
 def _devices() -> list[str]:
     import torch
 
-    from .encoders.huggingface import EMBEDDED, load
+    from .encoders.loading import load
+    from .encoders.sources import EMBEDDED
 
     policy, warning = waiting()
     lines = [_line("processor", f"{torch.get_num_threads()} threads; {policy}")]

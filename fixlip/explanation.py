@@ -1,147 +1,73 @@
-"""Explanation: a constant, an attribution per player, an interaction per pair; and every view of them."""
+"""Explanation: the expansion that fits a model's similarity best, how it came about, its pictures and files."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from . import files
-from .masks import BoolArray, FloatArray, check_count, check_masks, check_p
-from .players import Players
-
-if TYPE_CHECKING:
-    from .pictures import Picture
-    from .subsets import Subsets
-
-
-class Term(NamedTuple):
-    """One entry of an explanation: one or two players, their names, value and standard error in logits."""
-
-    players: tuple[int, ...]
-    labels: tuple[str, ...]
-    value: float
-    stderr: float | None = None
+from .estimators.indices import check_index
+from .expansion import Expansion, Term
+from .interchange import from_shapiq, to_shapiq
+from .masks import BoolArray, check_count, check_p
+from .pictures import Picture, alt_text, draw
+from .pictures.drawing import with_error
+from .pictures.words import model_name
+from .subject import Subject
+from .subsets import Subsets, subsets
 
 
 @dataclass(frozen=True, eq=False)
-class Explanation:
+class Explanation(Expansion):
     """The second-order game that fits the model's similarity best when every player is present with probability p.
 
         prediction(x) = constant + sum_i attributions[i] x_i + sum_{i<j} interactions[i, j] x_i x_j
 
     These are weighted Banzhaf interactions (Baniecki et al., NeurIPS 2025, Section 3): an interaction is how much more,
     or less, two players change the similarity together than they do one by one, on average over what else is present.
+    `predict(masks)` approximates `game(masks)`.
 
     Attributes:
-        constant: prediction when nobody is present (logit).
-        attributions: (n,) logits, one a player.
+        constant: prediction for the empty coalition (logit).
+        attributions: (n,) logits, one per player.
         interactions: (n, n) logits, symmetric, zero on the diagonal.
-        players: who they are.
-        p: presence probability of the fit; one half for Shapley indices, where only the first-order conversion uses it.
-        index: "banzhaf" (weighted Banzhaf interactions at p), "shapley" (faithful Shapley interactions) or "sii"
-            (Shapley interactions, with attributions such that all adds up to the full value).
+        subject: whose players they are.
         order: 2, or 1 where interactions are no part of it.
-        estimator: how it was computed.
-        budget: how many masked images (or masks) were encoded.
         stderr: standard errors of attributions (n,) and interactions (n, n), where the estimator gives them. How often
             they are right is measured by tests/benchmarks/coverage.py.
+        p: presence probability of the fit; one half for Shapley indices, where only the first-order conversion uses it.
+        index: "banzhaf" (weighted Banzhaf interactions at p), "shapley" (faithful Shapley interactions, FSII) or "sii"
+            (Shapley interactions, with attributions such that all adds up to the full value, k-SII).
+        estimator: how it was computed.
+        budget: how many masks the model was asked about.
+        counts: what the budget counts, "masked images" or "coalitions".
         expected_faithfulness: R squared expected on masks not seen, where the estimator gives it.
+        empty_value, full_value: what the model says of the empty and of the grand coalition (logits).
     """
 
-    constant: float
-    attributions: FloatArray
-    interactions: FloatArray
-    players: Players
-    p: float = 0.5
-    index: str = "banzhaf"
-    order: int = 2
-    estimator: str = ""
-    budget: int | None = None
-    stderr: tuple[FloatArray, FloatArray] | None = field(default=None, repr=False)
-    expected_faithfulness: float | None = None
+    p: float = field(default=0.5, kw_only=True)
+    index: str = field(default="banzhaf", kw_only=True)
+    estimator: str = field(default="", kw_only=True)
+    budget: int | None = field(default=None, kw_only=True)
+    counts: str = field(default="masked images", kw_only=True)
+    expected_faithfulness: float | None = field(default=None, kw_only=True)
+    empty_value: float = field(default=float("nan"), kw_only=True)
+    full_value: float = field(default=float("nan"), kw_only=True)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_p(self.p)
-        n = self.players.n_players
-        shapes = {"attributions": (n,), "interactions": (n, n)}
-        for name, wanted in shapes.items():
-            array = np.asarray(getattr(self, name), dtype=np.float64)
-            if array.shape != wanted:
-                raise ValueError(f"{name}: got shape {array.shape}, wanted {wanted} for {n} players.")
-            if not np.isfinite(array).all():
-                raise ValueError(f"{name}: got values that are not finite.")
-            object.__setattr__(self, name, array)
-        if not np.isfinite(self.constant):
-            raise ValueError(f"constant: got {self.constant!r}, wanted a finite number.")
-        if np.diagonal(self.interactions).any() or not np.array_equal(self.interactions, self.interactions.T):
-            raise ValueError("interactions: wanted a symmetric array with a zero diagonal.")
-
-    # ---- who plays
-
-    @property
-    def n_image(self) -> int:
-        """Number of image players; they come first."""
-        return self.players.n_image
-
-    @property
-    def n_text(self) -> int:
-        """Number of text players."""
-        return self.players.n_text
-
-    @property
-    def n_players(self) -> int:
-        """Number of players."""
-        return self.players.n_players
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """One name a player."""
-        return self.players.labels
-
-    @property
-    def grid(self) -> tuple[int, int] | None:
-        """(rows, columns) of the patches."""
-        return self.players.grid
-
-    @property
-    def image(self) -> NDArray[np.uint8] | None:
-        """What the model sees of the image, uint8 (height, width, 3)."""
-        return self.players.image
-
-    @property
-    def text(self) -> str:
-        """The caption."""
-        return self.players.text
-
-    @property
-    def model(self) -> str:
-        """Name of the model."""
-        return self.players.model
-
-    @property
-    def empty_value(self) -> float:
-        """What the model says when nobody is present (logit)."""
-        return self.players.empty_value
-
-    @property
-    def full_value(self) -> float:
-        """What the model says when everybody is present (logit)."""
-        return self.players.full_value
+        object.__setattr__(self, "index", check_index(self.index))
+        if self.index != "banzhaf" and self.p != 0.5:
+            raise ValueError(f"p: got {self.p:g} with the index {self.index!r}, which averages over all p; wanted 0.5.")
 
     # ---- views
-
-    def predict(self, masks: BoolArray) -> FloatArray:
-        """What the explanation says of masks (m, n_players): approximates `game(masks)`, logits of shape (m,)."""
-        present = check_masks(masks, self.n_players).astype(np.float64)
-        pairs = 0.5 * np.einsum("mi,mi->m", present @ self.interactions, present)
-        return np.asarray(self.constant + present @ self.attributions + pairs)
 
     def first_order(self) -> Explanation:
         """The best explanation without interactions: weighted Banzhaf values, in the same coordinates.
@@ -164,53 +90,9 @@ class Explanation:
             expected_faithfulness=None,
         )
 
-    def condition(self, player: int | str) -> FloatArray:
-        """Interactions of one player with every other, (n,) logits.
-
-        Args:
-            player: its number, or its label where no two players share it.
-        """
-        return np.array(self.interactions[self.find(player)])
-
-    def crossmodal(self) -> FloatArray:
-        """Interactions of every patch with every token, (n_image, n_text) logits."""
-        return self.interactions[: self.n_image, self.n_image :].copy()
-
-    def top(self, k: int = 10, *, kind: str = "crossmodal") -> list[Term]:
-        """The `k` strongest terms, largest absolute value first.
-
-        Args:
-            k: how many, at most.
-            kind: "crossmodal" (patch with token), "pairs" (any two players), "players" (attributions), or "all".
-        """
-        k = check_count(k, "k")
-        kinds = ("crossmodal", "pairs", "players", "all")
-        if kind not in kinds:
-            raise ValueError(f"kind: got {kind!r}, wanted one of {', '.join(kinds)}.")
-        terms: list[tuple[float, tuple[int, ...]]] = []
-        if kind in ("players", "all"):
-            terms += [(float(value), (i,)) for i, value in enumerate(self.attributions)]
-        if kind != "players":
-            first, second = np.triu_indices(self.n_players, 1)
-            if kind == "crossmodal":
-                crosses = (first < self.n_image) & (second >= self.n_image)
-                first, second = first[crosses], second[crosses]
-            values = self.interactions[first, second]
-            strongest = np.argsort(-np.abs(values), kind="stable")[:k]
-            terms += [(float(values[s]), (int(first[s]), int(second[s]))) for s in strongest]
-        terms.sort(key=lambda term: -abs(term[0]))
-        return [self._term(players, value) for value, players in terms[:k] if value]
-
-    def restrict(self, players: Iterable[int | str]) -> Explanation:
-        """The explanation with everything left out that involves a player outside `players`."""
-        inside = np.zeros(self.n_players, bool)
-        inside[[self.find(player) for player in players]] = True
-        return replace(
-            self,
-            attributions=np.where(inside, self.attributions, 0.0),
-            interactions=np.where(np.outer(inside, inside), self.interactions, 0.0),
-            expected_faithfulness=None,
-        )
+    def restrict(self, players: Any) -> Explanation:
+        """The explanation with everything left out that involves a player outside `players` (numbers or labels)."""
+        return replace(super().restrict(players), expected_faithfulness=None)
 
     def highest(self, size: int) -> BoolArray:
         """The subset of `size` players with the highest predicted value that was found, a mask (n,); see `subsets`."""
@@ -228,11 +110,10 @@ class Explanation:
     @cached_property
     def subsets(self) -> Subsets:
         """Subsets of highest and lowest value for every size; exact for at most 16 players (see `fixlip.subsets`)."""
-        from .subsets import subsets
+        first_order = self.first_order().attributions
+        return subsets(self.constant, self.attributions, self.interactions, first_order=first_order)
 
-        return subsets(self)
-
-    def __sub__(self, other: Explanation) -> Explanation:
+    def __sub__(self, other: Any) -> Difference:
         """The difference of two explanations with as many players; names and picture are the first one's."""
         if not isinstance(other, Explanation):
             return NotImplemented
@@ -241,74 +122,25 @@ class Explanation:
                 f"difference: got {self.n_image} + {self.n_text} and {other.n_image} + {other.n_text} players; "
                 "wanted as many on either side."
             )
-        return replace(
-            self,
-            constant=self.constant - other.constant,
-            attributions=self.attributions - other.attributions,
-            interactions=self.interactions - other.interactions,
+        return Difference(
+            self.constant - other.constant,
+            self.attributions - other.attributions,
+            self.interactions - other.interactions,
+            self.subject,
             order=max(self.order, other.order),
-            estimator=f"difference of {self.estimator} and {other.estimator}",
-            players=replace(
-                self.players,
-                empty_value=self.empty_value - other.empty_value,
-                full_value=self.full_value - other.full_value,
-            ),
-            stderr=None,
-            expected_faithfulness=None,
+            first=self,
+            second=other,
         )
-
-    def find(self, player: int | str) -> int:
-        """The number of a player, given its number or its label; a token's label is looked up among tokens first."""
-        if isinstance(player, str):
-            found = [i for i, label in enumerate(self.labels) if label == player]
-            if len(found) == 1:
-                return found[0]
-            if not found:
-                tokens = ", ".join(self.labels[self.n_image :])
-                raise ValueError(f"player: {player!r} is no player; the tokens are: {tokens}.")
-            raise ValueError(f"player: {player!r} stands for players {found}; give the number instead.")
-        if isinstance(player, bool) or not isinstance(player, int | np.integer):
-            raise ValueError(f"player: got {player!r}, wanted a player's number or label.")
-        if not 0 <= player < self.n_players:
-            raise ValueError(f"player: got {player}, wanted a number from 0 to {self.n_players - 1}.")
-        return int(player)
-
-    def _term(self, players: tuple[int, ...], value: float) -> Term:
-        error = None
-        if self.stderr is not None:
-            error = float(self.stderr[len(players) - 1][players])
-        return Term(players, tuple(self.labels[i] for i in players), value, error)
-
-    def table(self, kind: str = "all") -> dict[str, list[Any]]:
-        """All terms but zeros as columns, strongest first: pandas.DataFrame(explanation.table()) makes a data frame.
-
-        Args:
-            kind: "all", "players", "pairs" or "crossmodal", as in `top`.
-        """
-        terms = self.top(self.n_players * (self.n_players + 1) // 2 + 1, kind=kind)
-        return {
-            "players": [term.players for term in terms],
-            "labels": [" with ".join(term.labels) for term in terms],
-            "value": [term.value for term in terms],
-            "stderr": [term.stderr for term in terms],
-        }
-
-    def to_shapiq(self) -> Any:
-        """A `shapiq.InteractionValues` with the same numbers; wants shapiq installed."""
-        from .interchange import to_shapiq
-
-        return to_shapiq(self)
 
     # ---- words and pictures
 
     def summary(self, k: int = 5) -> str:
         """The explanation in words: the similarity and its strongest interactions."""
-        lines = [
-            f'Why {self.model or "the model"} finds the image and "{self.text}" similar '
-            f"({self.n_image} patches, {self.n_text} tokens)",
-            f"similarity {self.full_value:.2f}, of which {self.empty_value:.2f} remain with everything removed "
-            f"(logits); p = {self.p:g}, {self.estimator}" + (f", {self.budget:,} masked images" if self.budget else ""),
-        ]
+        head = (
+            f'Why {model_name(self.model) or "the model"} finds the image and "{self.text}" similar '
+            f"({self.n_image} patches, {self.n_text} tokens)"
+        )
+        lines = [head, self._how()]
         if self.expected_faithfulness is not None:
             lines.append(f"expected faithfulness (R squared on unseen masks): {self.expected_faithfulness:.3f}")
         if self.order == 1:
@@ -318,15 +150,32 @@ class Explanation:
         lines += [f'  {_signed(term)}  "{term.labels[1]}" with {term.labels[0]}' for term in self.top(k)]
         return "\n".join(lines)
 
+    def _how(self) -> str:
+        budget = f", {self.budget:,} {self.counts}" if self.budget else ""
+        return (
+            f"similarity {self.full_value:.2f}, of which {self.empty_value:.2f} remain with everything removed "
+            f"(logits); p = {self.p:g}, {self.estimator}{budget}"
+        )
+
+    @property
+    def headline(self) -> str:
+        """The similarity of the pair."""
+        return f"Similarity {self.full_value:.2f}"
+
+    def facts(self) -> list[str]:
+        """How it came about, the most important first; the lines below a picture's title."""
+        told = [f"{self.empty_value:.2f} with everything removed", f"p = {self.p:g}"]
+        if self.budget:
+            told.append(f"{self.budget:,} {self.counts}")
+        if self.expected_faithfulness is not None:
+            told.append(f"faithfulness {self.expected_faithfulness:.2f}")
+        return told + ([model_name(self.model)] if self.model else [])
+
     def draw(self, **options: Any) -> Picture:
         """The picture of this explanation, for a notebook or to `save`; options as in `fixlip.pictures.draw`."""
-        from .pictures import Picture, alt_text, draw
-
         return Picture(draw(self, **options), alt_text(self, options.get("condition")))
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
-        from .pictures import Picture, draw
-
         return Picture(draw(self), self.summary())._repr_mimebundle_()
 
     def __repr__(self) -> str:
@@ -335,7 +184,29 @@ class Explanation:
             f"p={self.p:g})"
         )
 
-    # ---- files
+    # ---- interchange and files
+
+    def to_shapiq(self) -> Any:
+        """A `shapiq.InteractionValues` with the same numbers; needs shapiq installed (see `fixlip.interchange`)."""
+        return to_shapiq(self, self.index, estimated=self.estimator != "exact", budget=self.budget)
+
+    @classmethod
+    def from_shapiq(cls, values: Any, subject: Subject, p: float | None = None) -> Explanation:
+        """An explanation from a `shapiq.InteractionValues` of order one or two.
+
+        Args:
+            values: from shapiq; entries that are missing count as zero.
+            subject: whose players they are.
+            p: presence probability, for Banzhaf indices; one half by default. Shapley indices have none.
+
+        Raises:
+            ValueError: if the index is not one that an Explanation can hold, the number of players differs, or a p is
+                given where none has a meaning.
+        """
+        found = from_shapiq(values, subject.n_players)
+        numbers = (found.constant, found.attributions, found.interactions)
+        how: dict[str, Any] = {"index": found.index, "order": found.order, "budget": values.estimation_budget}
+        return cls(*numbers, subject, p=0.5 if p is None else p, estimator="shapiq", **how)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the explanation, picture included, as a NumPy archive (.npz) without pickle.
@@ -345,7 +216,7 @@ class Explanation:
         arrays: dict[str, NDArray[Any]] = {"attributions": self.attributions, "interactions": self.interactions}
         if self.stderr is not None:
             arrays["stderr_attributions"], arrays["stderr_interactions"] = self.stderr
-        return files.write(path, arrays, {name: getattr(self, name) for name in _OWN_FACTS}, self.players)
+        return files.write(path, arrays, {name: getattr(self, name) for name in _OWN_FACTS}, self.subject)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Explanation:
@@ -354,25 +225,83 @@ class Explanation:
         Raises:
             ValueError: one sentence, if there is no such file or it is no saved explanation.
         """
-        arrays, facts, players = files.read(path, "explanation", ("attributions", "interactions"))
-        stderr = None
-        if "stderr_attributions" in arrays:
-            stderr = (arrays["stderr_attributions"], arrays["stderr_interactions"])
-        try:
-            return cls(
-                attributions=arrays["attributions"],
-                interactions=arrays["interactions"],
-                players=players,
-                stderr=stderr,
-                **{name: facts[name] for name in _OWN_FACTS},
-            )
-        except (KeyError, ValueError) as error:
-            raise ValueError(f"path: {str(path)!r} is no saved explanation ({error}).") from None
+        wanted = {"attributions": ("f", 1), "interactions": ("f", 2)}
+        optional = {"stderr_attributions": ("f", 1), "stderr_interactions": ("f", 2)}
+        with files.reading(path, "explanation", wanted, optional) as (arrays, facts, subject):
+            stderr = None
+            if "stderr_attributions" in arrays:
+                stderr = (arrays["stderr_attributions"], arrays["stderr_interactions"])
+            numbers = (float(facts["constant"]), arrays["attributions"], arrays["interactions"])
+            own = {name: facts[name] for name in _OWN_FACTS if name in facts and name != "constant"}
+            return cls(*numbers, subject, stderr=stderr, **own)
 
 
-_OWN_FACTS = ("constant", "p", "index", "order", "estimator", "budget", "expected_faithfulness")
+_OWN_FACTS = (
+    "constant",
+    "p",
+    "index",
+    "order",
+    "estimator",
+    "budget",
+    "counts",
+    "expected_faithfulness",
+    "empty_value",
+    "full_value",
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Difference(Expansion):
+    """The first explanation minus the second, term by term, in logits.
+
+    It has no p of its own: the two may be of different p, index or model. Its first order is the difference of their
+    first orders.
+
+    Attributes:
+        first, second: what it is the difference of.
+    """
+
+    first: Explanation = field(kw_only=True, repr=False)
+    second: Explanation = field(kw_only=True, repr=False)
+
+    @property
+    def empty_value(self) -> float:
+        """Difference of the values of the empty coalition (logit)."""
+        return self.first.empty_value - self.second.empty_value
+
+    @property
+    def full_value(self) -> float:
+        """Difference of the values of the grand coalition (logit)."""
+        return self.first.full_value - self.second.full_value
+
+    def first_order(self) -> Difference:
+        """The difference of the two first orders."""
+        return self.first.first_order() - self.second.first_order()
+
+    @property
+    def headline(self) -> str:
+        """The difference of the two similarities."""
+        return f"Difference {self.full_value:+.2f}"
+
+    def facts(self) -> list[str]:
+        """In what the two differ."""
+        first, second = ((model_name(e.model), f"p = {e.p:g}", e.index, e.estimator) for e in (self.first, self.second))
+        told = [f"{a} minus {b}" for a, b in zip(first, second, strict=True) if a != b]
+        return [f"{self.empty_value:+.2f} with everything removed", *told]
+
+    def __sub__(self, other: Any) -> Difference:
+        return NotImplemented
+
+    def draw(self, **options: Any) -> Picture:
+        """The picture of this difference; options as in `fixlip.pictures.draw`."""
+        return Picture(draw(self, **options), alt_text(self, options.get("condition")))
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
+        return self.draw()._repr_mimebundle_()
+
+    def __repr__(self) -> str:
+        return f"Difference({self.first!r} minus {self.second!r})"
 
 
 def _signed(term: Term) -> str:
-    error = "" if term.stderr is None else f" ± {term.stderr:.2f}"
-    return f"{term.value:+.2f}{error}"
+    return with_error(term.value, term.stderr)

@@ -1,57 +1,32 @@
-"""Optional packages: what each is for, how it is installed, and one way to say that it is missing."""
+"""Optional packages: one way to ask for them, and one sentence where they are missing."""
 
 from __future__ import annotations
 
 from importlib import import_module
 from types import ModuleType
-from typing import NamedTuple
 
 
-class Extra(NamedTuple):
-    """An optional package: its purpose, the extra of fixlip-lab that brings it (if any), its name in `import`."""
-
-    purpose: str
-    extra: str | None
-    module: str
-
-
-# By the name that pip knows; a test compares the second column with pyproject.toml.
-OPTIONAL = {
-    "jupyterlab": Extra("the course", "notebooks", "jupyterlab"),
-    "ipywidgets": Extra("the widgets", "notebooks", "ipywidgets"),
-    "anywidget": Extra("the widgets", "notebooks", "anywidget"),
-    "bokeh": Extra("figures of experiments", "notebooks", "bokeh"),
-    "joblib": Extra("experiments with workers", "experiments", "joblib"),
-    "distributed": Extra("experiments on a Dask cluster", None, "distributed"),
-    "datasets": Extra("experiments on MS COCO and ImageNet", None, "datasets"),
-    "scikit-learn": Extra("the tree proxy", "trees", "sklearn"),
-    "shapiq": Extra("interchange with shapiq", None, "shapiq"),
-    "sentencepiece": Extra("SigLIP models from the hub", None, "sentencepiece"),
-    "pandas": Extra("tables as data frames", None, "pandas"),
-}
-
-
-class MissingPackage(ImportError, ValueError):
-    """An optional package is not installed. A ValueError too: the command line answers those in one sentence."""
-
-
-def install_command(name: str) -> str:
-    """What to type to install an optional package."""
-    extra = OPTIONAL[name].extra
-    return f'pip install "fixlip-lab[{extra}]"' if extra else f"pip install {name}"
-
-
-def need(name: str, argument: str) -> ModuleType:
-    """Import an optional package, or say what to do.
+def need(module: str, purpose: str, package: str | None = None) -> ModuleType:
+    """Import an optional module.
 
     Args:
-        name: one of `OPTIONAL`.
-        argument: what asked for it, as the message's first word.
+        module: its name, for example "sklearn".
+        purpose: what it is needed for; begins the message, so name the argument if there is one.
+        package: what to install, where that has another name than the module ("scikit-learn").
+
+    Returns:
+        the module.
 
     Raises:
-        MissingPackage: one sentence with the command that installs it.
+        ValueError: one sentence that says what to install, or why an installed package cannot be imported.
     """
+    package = package or module.partition(".")[0]
     try:
-        return import_module(OPTIONAL[name].module)
-    except ImportError:
-        raise MissingPackage(f"{argument}: {name} is not installed; `{install_command(name)}`.") from None
+        return import_module(module)
+    except ModuleNotFoundError as error:
+        # A module that is missing inside an installed package is another fault, and hiding it would mislead.
+        if error.name is None or error.name.partition(".")[0] == module.partition(".")[0]:
+            raise ValueError(f"{purpose}: needs {package}, which is not installed; pip install {package}.") from None
+        raise ValueError(f"{purpose}: needs {package}, which cannot be imported ({error}).") from error
+    except ImportError as error:
+        raise ValueError(f"{purpose}: needs {package}, which cannot be imported ({error}).") from error

@@ -9,8 +9,9 @@ free: m_I images and m_T captions cost m_I + m_T encodings and give m_I * m_T va
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
-from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -19,8 +20,8 @@ from numpy.typing import NDArray
 from .encoders.huggingface import Encoder
 from .encoders.images import ImageSource
 from .masks import BoolArray, FloatArray, check_masks, distinct, pack
-from .players import Players, patch_labels
-from .progress import progress_bar
+from .progress import Progress, advancing
+from .subject import Origin, Subject, end_values, patch_labels
 
 Float32Array = NDArray[np.float32]
 
@@ -41,6 +42,8 @@ class Game:
         ValueError: one sentence, before any model call, if the image cannot be read, or the caption is empty or too
             long.
     """
+
+    shows_progress = True  # `progress` can be given to a call
 
     def __init__(self, encoder: Encoder, image: ImageSource, text: str):
         if not isinstance(encoder, Encoder):
@@ -101,7 +104,7 @@ class Game:
 
     # ---- values
 
-    def __call__(self, masks: BoolArray, progress: bool = False) -> FloatArray:
+    def __call__(self, masks: BoolArray, progress: Progress = False) -> FloatArray:
         """Similarity of the pair under each mask.
 
         Args:
@@ -135,38 +138,38 @@ class Game:
     @property
     def empty_value(self) -> float:
         """Similarity when every patch and every token is removed (logit)."""
-        return float(self(np.zeros((1, self.n_players), bool))[0])
+        return end_values(self)[0]
 
     @property
     def full_value(self) -> float:
         """Similarity of the whole image and the whole caption (logit)."""
-        return float(self(np.ones((1, self.n_players), bool))[0])
+        return end_values(self)[1]
 
-    @property
-    def players(self) -> Players:
-        """Who plays, and how to show them."""
-        return replace(self.unvalued_players, empty_value=self.empty_value, full_value=self.full_value)
-
-    @property
-    def unvalued_players(self) -> Players:
-        """The same without the values of nothing and of everything, for which the model would have to be asked."""
-        return Players(self.n_image, self.n_text, self.labels, self.grid, self.image, self.text, self.encoder.name)
+    @cached_property
+    def subject(self) -> Subject:
+        """Whose players these are, how to show them, and which input of which model this is."""
+        name, weights = self.encoder.name, self.encoder.fingerprint
+        origins = (
+            Origin(name, weights, self.encoder.image_masking, _digest(self._pixels)),
+            Origin(name, weights, self.encoder.text_masking, _digest(self._caption.input_ids)),
+        )
+        return Subject(self.n_image, self.n_text, self.labels, self.grid, self.image, self.text, name, origins)
 
     # ---- embeddings
 
-    def embed_images(self, masks: BoolArray, progress: bool = False) -> Float32Array:
+    def embed_images(self, masks: BoolArray, progress: Progress = False) -> Float32Array:
         """Unit-norm embeddings of the masked image, float32 of shape (m, d), for masks of shape (m, n_image)."""
         masks = check_masks(masks, self.n_image, "image_masks")
         new = self._image_memory.unknown(masks)
         batches = self.encoder.embed_images(self._pixels, new) if len(new) else iter(())
-        return self._image_memory.fill(masks, new, batches, "masked images" if progress else None)
+        return self._image_memory.fill(masks, new, batches, progress, "masked images")
 
-    def embed_texts(self, masks: BoolArray, progress: bool = False) -> Float32Array:
+    def embed_texts(self, masks: BoolArray, progress: Progress = False) -> Float32Array:
         """Unit-norm embeddings of the masked caption, float32 of shape (m, d), for masks of shape (m, n_text)."""
         masks = check_masks(masks, self.n_text, "text_masks")
         new = self._text_memory.unknown(masks)
         batches = self.encoder.embed_texts(self._caption, new) if len(new) else iter(())
-        return self._text_memory.fill(masks, new, batches, "masked captions" if progress else None)
+        return self._text_memory.fill(masks, new, batches, progress, "masked captions")
 
     def known_images(self, masks: BoolArray) -> NDArray[np.bool_]:
         """Which of these image masks need no model call any more, shape (m,)."""
@@ -174,6 +177,11 @@ class Game:
 
     def __repr__(self) -> str:
         return f"Game({self.n_image} patches, {self.n_text} tokens: {self.text!r}, {self.encoder.name})"
+
+
+def _digest(tensor: Any) -> str:
+    """What tells prepared inputs apart."""
+    return hashlib.sha256(repr(tuple(tensor.shape)).encode() + tensor.cpu().numpy().tobytes()).hexdigest()[:16]
 
 
 class _Memory:
@@ -190,12 +198,19 @@ class _Memory:
         return distinct(masks[~self.known(masks)])[0]
 
     def fill(
-        self, masks: BoolArray, new: BoolArray, batches: Iterator[Float32Array], description: str | None
+        self,
+        masks: BoolArray,
+        new: BoolArray,
+        batches: Iterator[Float32Array],
+        progress: Progress,
+        description: str,
     ) -> Float32Array:
         """Take the embeddings of the masks in `new` from `batches`; return those of all `masks`, shape (m, d)."""
         keys, done = pack(new), 0
-        with progress_bar(len(new), description) as advance:
+        with advancing(progress, len(new), description) as advance:
             for batch in batches:
+                if not np.isfinite(batch).all():
+                    raise ValueError("model: it returned embeddings that are not finite (NaN or infinite).")
                 for key, row in zip(keys[done : done + len(batch)], batch, strict=True):
                     self._rows[key.tobytes()] = row
                 done += len(batch)

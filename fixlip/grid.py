@@ -8,14 +8,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .answers import Side, text_budget
 from .encoders.huggingface import Encoder
 from .encoders.images import ImageSource
+from .estimators.indices import check_index
 from .explanation import Explanation
 from .game import Game
-from .masks import FloatArray, check_count, check_p
-from .progress import progress_bar
-from .samples import MIXTURE, Samples, Side
-from .sampling import check_ps, sample_image, sample_text
+from .masks import MAX_ENUMERATED_PLAYERS, FloatArray, check_budget, check_p, check_seed
+from .progress import Progress, progress_bar
+from .samples import MIXTURE, Samples, check_ps, sample_image, sample_text
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,8 +24,8 @@ class ExplanationGrid:
     """Explanations of every image with every caption, made when asked for: `grid[i, j]`.
 
     Attributes:
-        images: one set of samples an image.
-        texts: one set of samples a caption.
+        images: samples of every image with the first caption.
+        texts: samples of the first image with every caption.
         p, index: of the explanations that `grid[i, j]` gives; `grid.samples(i, j)` serves every other.
     """
 
@@ -42,12 +43,11 @@ class ExplanationGrid:
         """Samples of image i with caption j; both sides are fitted once, whatever they are paired with."""
         if not (0 <= i < self.shape[0] and 0 <= j < self.shape[1]):
             raise IndexError(f"grid: got [{i}, {j}], wanted indices within {self.shape[0]} x {self.shape[1]}.")
-        image, text = self.images[i], self.texts[j]
-        image.fit("image")
-        text.fit("text")
-        return image.cross(text)
+        return self.images[i].cross(self.texts[j])
 
     def __getitem__(self, pair: tuple[int, int]) -> Explanation:
+        if not (isinstance(pair, tuple) and len(pair) == 2):
+            raise IndexError(f"grid: got [{pair!r}], wanted the numbers of an image and a caption, as in grid[0, 2].")
         return self.samples(*pair).explain(self.p, self.index)
 
     def __iter__(self) -> Iterator[tuple[tuple[int, int], Explanation]]:
@@ -61,7 +61,7 @@ class ExplanationGrid:
     @property
     def values(self) -> FloatArray:
         """Similarity of every whole image with every whole caption, logits of shape (N, M)."""
-        return np.array([[a.cross(b).players.full_value for b in self.texts] for a in self.images])
+        return np.array([[image.cross(text).full_value for text in self.texts] for image in self.images])
 
     def __repr__(self) -> str:
         return f"ExplanationGrid({self.shape[0]} images x {self.shape[1]} captions, {self.index}, p={self.p:g})"
@@ -83,7 +83,7 @@ def explain_all(
     Because the encoders are independent and the kernel estimator fits them separately, N images and M captions cost
     N * budget masked images and M times up to 1,024 masked captions, whatever N * M is.
 
-    Interrupting keeps the images that were done.
+    Interrupting keeps the images and captions that were done, and drops the one in work.
 
     Args:
         encoder: from `fixlip.load`.
@@ -101,33 +101,62 @@ def explain_all(
     Raises:
         ValueError: one sentence, before any masked input is encoded, if an image or a caption cannot be used.
     """
-    from .estimators.indices import check_index
-
-    budget, index = check_count(budget, "budget", 2), check_index(index)
-    if isinstance(texts, str) or not len(texts) or not len(images):
-        raise ValueError("explain_all: wanted a list of at least one image and a list of at least one caption.")
+    budget, index, seed = check_budget(budget), check_index(index), check_seed(seed)
+    for name, given, what in (("images", images, "image"), ("texts", texts, "caption")):
+        if isinstance(given, str) or not isinstance(given, Sequence) or not len(given):
+            raise ValueError(f"{name}: got {given!r:.60}, wanted a list of at least one {what}.")
     ps = MIXTURE if p is None else check_ps(check_p(p))
     # One game an image and one a caption: every one of them is read before anything is encoded.
     by_image = [Game(encoder, image, texts[0]) for image in images]
     by_text = [Game(encoder, images[0], text) for text in texts]
-    sides: list[Side] = []
-    with progress_bar(len(images) + len(texts), "images and captions" if progress else None) as advance:
-        captions = []
-        for game in by_text:
-            captions.append(sample_text(game, ps, seed))
-            advance(1)
-        try:
-            for game in by_image:
-                sides.append(sample_image(game, budget, ps, seed))
-                advance(1)
-        except KeyboardInterrupt:
-            if not sides:
-                raise
-            warnings.warn(f"interrupted: going on with the first {len(sides)} of {len(images)} images.", stacklevel=2)
+    pictures, captions = _encode(by_image, by_text, budget, ps, seed, progress)
 
     def samples(game: Game, image: Side, text: Side) -> Samples:
-        return Samples(game.unvalued_players, image, text, game.scale, game.bias, ps, seed)
+        return Samples(game.subject, image, text, game.scale, game.bias, seed)
 
-    columns = [samples(game, sides[0], text) for game, text in zip(by_text, captions, strict=True)]
-    rows = [samples(game, side, captions[0]).cross(columns[0]) for game, side in zip(by_image, sides, strict=False)]
+    rows = [samples(game, side, captions[0]) for game, side in zip(by_image, pictures, strict=False)]
+    columns = [samples(game, pictures[0], side) for game, side in zip(by_text, captions, strict=False)]
     return ExplanationGrid(rows, columns, 0.5 if p is None else p, index)
+
+
+def _encode(
+    by_image: list[Game], by_text: list[Game], budget: int, ps: tuple[float, ...], seed: int, progress: bool
+) -> tuple[list[Side], list[Side]]:
+    """The sides of all images and captions; after an interruption those that were done, at least one of either."""
+    pictures: list[Side] = []
+    captions: list[Side] = []
+
+    def encode_images(games: list[Game], advance: Progress) -> None:
+        for game in games:
+            pictures.append(sample_image(game, budget, ps, seed, progress=advance))
+
+    # The first image first: from then on an interruption leaves a grid. Either bar counts encodings of one kind, since
+    # an image takes much longer than a caption.
+    try:
+        with progress_bar(_encodings(by_image, budget), "masked images" if progress else None) as advance:
+            encode_images(by_image[:1], advance)
+            with progress_bar(_caption_encodings(by_text), "masked captions" if progress else None) as advance_captions:
+                for game in by_text:
+                    captions.append(sample_text(game, ps, seed, progress=advance_captions))
+            encode_images(by_image[1:], advance)
+    except KeyboardInterrupt:
+        if not (pictures and captions):
+            raise
+        warnings.warn(
+            f"interrupted: going on with {len(pictures)} of {len(by_image)} images and {len(captions)} of "
+            f"{len(by_text)} captions.",
+            stacklevel=3,
+        )
+    return pictures, captions
+
+
+def _encodings(games: list[Game], budget: int) -> int:
+    return sum(_at_most(game.n_image, budget) for game in games)
+
+
+def _caption_encodings(games: list[Game]) -> int:
+    return sum(_at_most(game.n_text, text_budget(game.n_text)) for game in games)
+
+
+def _at_most(n_players: int, size: int) -> int:
+    return size if n_players > MAX_ENUMERATED_PLAYERS else min(size, 2**n_players)

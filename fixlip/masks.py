@@ -21,6 +21,10 @@ IntArray = NDArray[np.intp]
 MAX_ENUMERATED_PLAYERS = 16
 
 
+# More masks than anyone will encode, and as many as fit in memory.
+MOST_MASKS = 2**22
+
+
 def check_p(p: float, name: str = "p") -> float:
     """Return `p` as a float, or raise ValueError unless 0 < p < 1."""
     try:
@@ -37,6 +41,19 @@ def check_count(value: int, name: str, minimum: int = 1) -> int:
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < minimum:
         raise ValueError(f"{name}: got {value!r}, wanted a whole number of at least {minimum:,}.")
     return int(value)
+
+
+def check_seed(seed: int) -> int:
+    """Return `seed`, or raise ValueError unless it is a whole number of at least 0."""
+    return check_count(seed, "seed", 0)
+
+
+def check_budget(budget: int, minimum: int = 2) -> int:
+    """Return `budget`, or raise ValueError unless it is a whole number of masks that a computer can hold."""
+    budget = check_count(budget, "budget", minimum)
+    if budget > MOST_MASKS:
+        raise ValueError(f"budget: got {budget:,}, wanted at most {MOST_MASKS:,} masks.")
+    return budget
 
 
 def check_masks(masks: object, n_players: int, name: str = "masks") -> BoolArray:
@@ -92,8 +109,7 @@ def draw_masks(n_players: int, size: int, p: float, rng: np.random.Generator) ->
     if n_players <= MAX_ENUMERATED_PLAYERS and 2**n_players <= size:
         masks = enumerate_masks(n_players)
         return masks, mask_weights(masks, p)
-    sizes = np.arange(n_players + 1)
-    return draw_by_size(n_players, size, _how_many(n_players) * p**sizes * (1 - p) ** (n_players - sizes), rng)
+    return draw_by_size(n_players, size, binomial_sizes(n_players, p), rng)
 
 
 def draw_sequence(
@@ -132,6 +148,12 @@ def draw_sequence(
     if not weights.any():
         weights[:] = 1
     return masks[:size], weights / weights.sum()
+
+
+def quadratic(masks: BoolArray, constant: float, first: FloatArray, second: FloatArray) -> FloatArray:
+    """Constant + sum_i first_i x_i + sum_{i<j} second_ij x_i x_j for masks x of shape (m, n): (m,)."""
+    present = masks.astype(np.float64)
+    return np.asarray(constant + present @ first + 0.5 * np.einsum("mi,mi->m", present @ second, present))
 
 
 def density(masks: BoolArray, ps: tuple[float, ...]) -> FloatArray:
@@ -185,9 +207,35 @@ def draw_by_size(
     return np.concatenate(parts), np.concatenate(weights)
 
 
+def binomial_sizes(n_players: int, p: float) -> FloatArray:
+    """Probability of each number of players present, (n + 1,), if each is present with probability p."""
+    sizes = np.arange(n_players + 1)
+    chances = np.exp(log_counts(n_players) + sizes * np.log(p) + (n_players - sizes) * np.log1p(-p))
+    return np.asarray(chances / chances.sum())
+
+
+def shapley_sizes(n_players: int) -> FloatArray:
+    """Probability of each number of players present, (n + 1,), in the least squares that define Shapley values.
+
+    The weight of a coalition of size k in the regression is proportional to 1 / C(n-2, k-1), so that of the size is to
+    1 / (k (n - k)) (Tsai, Yeh and Ravikumar, JMLR 2023); the empty and the grand coalition have none.
+    """
+    sizes = np.arange(1, n_players)
+    chances = np.zeros(n_players + 1)
+    chances[1:-1] = 1.0 / (sizes * (n_players - sizes))
+    return np.asarray(chances / chances.sum())
+
+
+def log_counts(n_players: int) -> FloatArray:
+    """Logarithms of how many coalitions of each size there are, (n + 1,)."""
+    n = n_players
+    return np.array([math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1) for k in range(n + 1)])
+
+
 def _how_many(n_players: int) -> FloatArray:
-    """How many masks there are of each size, (n + 1,)."""
-    return np.array([float(math.comb(n_players, k)) for k in range(n_players + 1)])
+    """How many masks there are of each size, (n + 1,); infinitely many where no double holds the number."""
+    counts = (math.comb(n_players, k) for k in range(n_players + 1))
+    return np.array([float(count) if count < 2**1000 else np.inf for count in counts])
 
 
 def _all_of_size(n_players: int, k: int) -> BoolArray:

@@ -5,10 +5,17 @@
 Every widget is one line to show, works offline, and leaves a picture behind where no kernel runs.
 """
 
-from .compare import Compare
-from .explorer import Explorer
-from .insertion_deletion import InsertionDeletion
-from .masking_game import MaskingGame
-from .pointing_game import PointingGameBuilder
+try:
+    from .compare import Compare
+    from .explorer import Explorer
+    from .insertion_deletion import InsertionDeletion
+    from .masking_game import MaskingGame
+    from .pointing_game import PointingGameBuilder
+except ModuleNotFoundError as error:
+    if error.name not in ("anywidget", "ipywidgets", "traitlets"):
+        raise
+    raise ImportError(
+        f'fixlip_widgets: {error.name} is not installed; `pip install "fixlip-lab[notebooks]"` brings all it needs.'
+    ) from None
 
 __all__ = ["Compare", "Explorer", "InsertionDeletion", "MaskingGame", "PointingGameBuilder"]

@@ -10,13 +10,15 @@ import numpy as np
 import traitlets
 
 from fixlip import Explanation
+from fixlip.expansion import Expansion
 from fixlip.pictures import Picture, compare
 
-from .panel import Panel, guarded, labelled, side_by_side
+from .controls import labelled, side_by_side
+from .panel import Panel, State, callback
 from .views import PairView
 
 
-class CompareState(traitlets.HasTraits):
+class CompareState(State):
     """Two explanations and what is selected in both.
 
     Traits: `selected` (a player of the first, or -1), `shared` (one colour scale for all).
@@ -56,12 +58,12 @@ class Compare(Panel):
 
     def __init__(self, first: Explanation, second: Explanation, names: tuple[str, str] = ("first", "second")) -> None:
         self.state, self.names = CompareState(first, second), names
-        shown = [(names[0], first), (names[1], second)]
+        shown: list[tuple[str, Expansion]] = [(names[0], first), (names[1], second)]
         if self.state.difference is not None:
             shown.append((f"{names[0]} minus {names[1]}", self.state.difference))
         self.views = []
         for _, explanation in shown:
-            view = PairView.of_players(explanation.players)
+            view = PairView.of_subject(explanation.subject)
             view.show(explanation)
             self.views.append(view)
         self.shared = labelled(ipywidgets.Checkbox(True), "one colour scale")
@@ -69,14 +71,14 @@ class Compare(Panel):
             ipywidgets.VBox([ipywidgets.HTML(f"<b>{html.escape(name)}</b>"), view], layout={"width": "290px"})
             for (name, _), view in zip(shown, self.views, strict=True)
         ]
-        super().__init__([self.shared, side_by_side(*columns)])
+        super().__init__(self.state, [self.shared, side_by_side(*columns)])
         traitlets.link((self.state, "shared"), (self.shared, "value"))
         for view in self.views:
             traitlets.link((self.state, "selected"), (view, "selected"))
         self.state.observe(self._rescale, ["selected", "shared"])
         self._rescale(None)
 
-    @guarded
+    @callback
     def _rescale(self, _: Any) -> None:
         for view in self.views:
             view.scale = self.state.scale

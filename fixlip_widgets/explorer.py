@@ -11,8 +11,9 @@ from fixlip import Explanation, Samples
 from fixlip.estimators.indices import INDICES
 from fixlip.pictures import Picture
 
-from .facts import facts, terms
-from .panel import Panel, guarded, labelled, side_by_side
+from .controls import labelled, side_by_side
+from .panel import Panel, State, callback, in_words
+from .readouts import bars, readout
 from .views import PairView
 
 INDEX_NAMES = {
@@ -22,11 +23,11 @@ INDEX_NAMES = {
 }
 
 
-class ExplorerState(traitlets.HasTraits):
+class ExplorerState(State):
     """What is shown: samples, and how they are explained. No trait but `samples` ever calls the model.
 
     Traits: `samples` (None where only an explanation is at hand), `p`, `budget` (masked images used), `index`, `order`,
-    `explanation` (the result), `error` (a sentence, or nothing).
+    `explanation` (the result), `error` (a sentence, or empty).
     """
 
     samples = traitlets.Instance(Samples, allow_none=True)
@@ -47,14 +48,15 @@ class ExplorerState(traitlets.HasTraits):
 
     @traitlets.observe("samples", "p", "budget", "index", "order")
     def _explain(self, _: Any) -> None:
-        if self.samples is None:
-            return
-        try:
-            budget = min(self.budget, self.samples.budget)
-            self.explanation = self.samples.explain(self.p, self.index, order=self.order, budget=budget)
-            self.error = ""
-        except ValueError as error:
-            self.error = str(error)
+        with self.lock:
+            if self.samples is None:
+                return
+            try:
+                budget = min(self.budget, self.samples.budget)
+                self.explanation = self.samples.explain(self.p, self.index, order=self.order, budget=budget)
+                self.error = ""
+            except Exception as error:
+                self.error = in_words(error)
 
     def table(self, k: int = 10, player: int = -1) -> tuple[str, list[tuple[str, float, float | None]]]:
         """The strongest terms, or those with one player: what they are; names, value and standard error in logits."""
@@ -87,9 +89,10 @@ class Explorer(Panel):
     def __init__(self, source: Samples | Explanation) -> None:
         self.state = ExplorerState(source)
         explanation = self.state.explanation
-        self.view = PairView.of_players(explanation.players)
-        fixed = self.state.samples is None
-        most = 512 if fixed else self.state.samples.budget
+        self.view = PairView.of_subject(explanation.subject)
+        samples = self.state.samples
+        fixed = samples is None
+        most = 512 if samples is None else samples.budget
         self.p = labelled(ipywidgets.FloatSlider(explanation.p, min=0.05, max=0.95, step=0.01, disabled=fixed), "p")
         self.budget = labelled(ipywidgets.IntSlider(most, min=min(16, most), max=most, disabled=fixed), "masked images")
         names = [(name, index) for index, name in INDEX_NAMES.items()]
@@ -98,17 +101,18 @@ class Explorer(Panel):
         self.order = labelled(ipywidgets.Dropdown(options=orders, value=explanation.order, disabled=fixed), "order")
         scalings = [("patches and words together", "joint"), ("each on its own", "separate")]
         self.scaling = labelled(ipywidgets.Dropdown(options=scalings), "colour scale")
-        can_ask = not fixed and hasattr(self.state.samples.game, "with_text")
+        can_ask = samples is not None and hasattr(samples.game, "with_text")
         self.caption = labelled(
             ipywidgets.Text(explanation.text, continuous_update=False, disabled=not can_ask), "caption"
         )
         self.table = ipywidgets.HTML()
         super().__init__(
+            self.state,
             [
                 side_by_side(self.p, self.budget, self.caption),
                 side_by_side(self.index, self.order, self.scaling),
                 side_by_side(self.view, self.table),
-            ]
+            ],
         )
         for name in ("p", "budget", "index", "order"):
             if not fixed:
@@ -119,7 +123,7 @@ class Explorer(Panel):
         self.caption.observe(self._ask, "value")
         self._show(None)
 
-    @guarded
+    @callback
     def _show(self, _: Any) -> None:
         explanation = self.state.explanation
         self.view.show(explanation)
@@ -132,15 +136,15 @@ class Explorer(Panel):
         explanation = self.state.explanation
         name, rows = self.state.table(player=self.view.selected)
         faithful = explanation.expected_faithfulness
-        told = "not known here" if faithful is None else f"<b>{faithful:.2f}</b>"
-        self.table.value = facts(
+        faithfulness = "not known here" if faithful is None else f"<b>{faithful:.2f}</b>"
+        self.table.value = readout(
             f"similarity <b>{explanation.full_value:.2f}</b>, of which {explanation.empty_value:.2f} remain with "
-            f"everything removed<br>expected faithfulness (R²) {told}",
-            terms(rows, name),
+            f"everything removed<br>expected faithfulness (R²) {faithfulness}",
+            bars(rows, name),
             '<span class="quiet">whiskers: 90 % intervals</span>' if explanation.stderr else "",
         )
 
-    @guarded
+    @callback
     def _ask(self, change: Any) -> None:
         text = change["new"]
         if text == self.state.explanation.text:
@@ -150,10 +154,10 @@ class Explorer(Panel):
 
     def _recaption(self, text: str) -> None:
         """Only the masked captions are encoded; the masked images are at hand."""
-        samples = self.state.samples
+        samples: Any = self.state.samples  # with a game that takes captions, or the box would be disabled
         again = samples.with_caption(samples.game.with_text(text), progress=False)
-        self.progress(1, 1)
         with self.lock:
+            self.check_cancelled()
             self.state.samples = again
             self.say()
 

@@ -14,69 +14,75 @@ from fixlip import Game
 from fixlip.masks import check_p
 from fixlip.pictures import Picture
 
-from .facts import facts, gauge, number
-from .panel import Panel, guarded, labelled, side_by_side
+from .controls import labelled, side_by_side
+from .panel import Panel, State, callback
+from .readouts import gauge, number, readout
 from .views import PairView
 
+_SIDE = 336  # of the static picture, in pixels
 
-class MaskingState(traitlets.HasTraits):
+
+class MaskingState(State):
     """A coalition of a game, its value, and what single players add to it.
 
     Attributes:
-        ends: values of nothing and of everything, logits.
+        empty_value: value of the empty coalition, logits.
+        full_value: value of the grand coalition, logits.
 
-    Traits: `present` (one boolean a player), `value` (logits), `last` and `before` (the players that were changed last,
-    or -1).
+    Traits: `present` (one boolean per player), `value` (logits), `last` and `before` (the players that were
+    changed last, or -1).
     """
 
-    present = traitlets.List()
+    present: traitlets.List[bool] = traitlets.List()
     value = traitlets.Float()
     last = traitlets.Int(-1)
     before = traitlets.Int(-1)
 
     def __init__(self, game: Game) -> None:
         self.game = game
-        self.ends = game.empty_value, game.full_value
-        super().__init__(present=[True] * game.n_players, value=self.ends[1])
+        self.empty_value, self.full_value = game.empty_value, game.full_value
+        super().__init__(present=[True] * game.n_players, value=self.full_value)
 
     @traitlets.validate("present")
     def _check(self, proposal: Any) -> list[bool]:
         if len(proposal["value"]) != self.game.n_players:
-            raise traitlets.TraitError(f"present: wanted {self.game.n_players} entries, one a player.")
+            raise traitlets.TraitError(f"present: wanted {self.game.n_players} entries, one per player.")
         return [bool(one) for one in proposal["value"]]
 
     @traitlets.observe("present")
     def _ask(self, change: Any) -> None:
         old, new = change["old"], change["new"]
         changed = [k for k in range(len(new)) if not old or old[k] != new[k]]
-        if len(changed) == 1 and changed[0] != self.last:
-            self.before, self.last = self.last, changed[0]
-        self.value = self._values([np.array(new)])[0]
+        with self.lock:
+            if len(changed) == 1 and changed[0] != self.last:
+                self.before, self.last = self.last, changed[0]
+            self.value = self._values([np.array(self.present)])[0]
 
     @property
     def share(self) -> float:
-        """How far the value lies from that of nothing (0) towards that of everything (1)."""
-        empty, full = self.ends
+        """How far the value lies from that of the empty coalition (0) towards that of the grand coalition (1)."""
+        empty, full = self.empty_value, self.full_value
         return (self.value - empty) / (full - empty) if full != empty else float("nan")
 
     @property
     def share_in_words(self) -> str:
         """The share, and of what."""
-        empty, full = self.ends
+        empty, full = self.empty_value, self.full_value
         if empty == full:
-            return f"nothing and everything are alike ({full:.2f})"
-        return f"{round(100 * self.share)} % of the way from nothing ({empty:.2f}) to everything ({full:.2f})"
+            return f"as with everything removed and with everything present ({full:.2f} both)"
+        way = f"from everything removed ({empty:.2f}) to everything present ({full:.2f})"
+        return f"{round(100 * self.share)} % of the way {way}"
 
     def effect(self, player: int) -> float:
         """What one player adds to the others that are present (its marginal contribution), logits."""
         base = np.array(self.present)
-        without, with_it = self._values([_set(base, {player: False}), _set(base, {player: True})])
+        without, with_it = self._values([_changed(base, {player: False}), _changed(base, {player: True})])
         return with_it - without
 
     def interaction(self, first: int, second: int) -> float:
         """How much more two players add together than one by one, to the others that are present, logits."""
         base = np.array(self.present)
-        masks = [_set(base, {first: a, second: b}) for a in (False, True) for b in (False, True)]
+        masks = [_changed(base, {first: a, second: b}) for a in (False, True) for b in (False, True)]
         neither, only_second, only_first, both = self._values(masks)
         return both - only_first - only_second + neither
 
@@ -89,7 +95,7 @@ class MaskingState(traitlets.HasTraits):
         return [float(value) for value in self.game(np.stack(masks))]
 
 
-def _set(mask: Any, changes: dict[int, bool]) -> Any:
+def _changed(mask: Any, changes: dict[int, bool]) -> Any:
     changed = mask.copy()
     for player, present in changes.items():
         changed[player] = present
@@ -106,13 +112,13 @@ class MaskingGame(Panel):
     def __init__(self, game: Game) -> None:
         self.state = MaskingState(game)
         told = "click a patch or a word to take it away or bring it back"
-        self.view = PairView.of_players(game.players, mode="mask", words=told)
+        self.view = PairView.of_subject(game.subject, mode="mask", words=told)
         self.readout = ipywidgets.HTML()
         self.p = labelled(ipywidgets.FloatSlider(0.5, min=0.05, max=0.95, step=0.05), "p")
         names = ("everything", "nothing", "random mask at p")
         self.buttons = {name: ipywidgets.Button(description=name, layout={"width": "auto"}) for name in names}
         controls = ipywidgets.HBox([*self.buttons.values()])
-        super().__init__([side_by_side(controls, self.p), side_by_side(self.view, self.readout)])
+        super().__init__(self.state, [side_by_side(controls, self.p), side_by_side(self.view, self.readout)])
         traitlets.link((self.state, "present"), (self.view, "present"))
         self.state.observe(self._tell, ["value", "last"])
         count = game.n_players
@@ -121,15 +127,15 @@ class MaskingGame(Panel):
         self.buttons["random mask at p"].on_click(lambda _: self._draw())
         self._tell(None)
 
-    @guarded
+    @callback
     def _set(self, present: list[bool]) -> None:
         self.state.present = present
 
-    @guarded
+    @callback
     def _draw(self) -> None:
         self.state.random(self.p.value)
 
-    @guarded
+    @callback
     def _tell(self, _: Any) -> None:
         state, labels = self.state, self.state.game.labels
         told = state.share_in_words
@@ -144,7 +150,7 @@ class MaskingGame(Panel):
             both = number(state.interaction(state.last, state.before))
             other = html.escape(labels[state.before])
             parts.append(f"<br>together with “{other}” it adds <b>{both}</b> more than one by one (their interaction)")
-        self.readout.value = facts(*parts)
+        self.readout.value = readout(*parts)
         self.view.notes = notes
 
     def picture(self) -> Picture:
@@ -154,9 +160,10 @@ class MaskingGame(Panel):
             label if kept else "·"
             for label, kept in zip(game.labels[game.n_image :], present[game.n_image :], strict=True)
         )
-        image = np.array(Image.fromarray(game.image).resize((336, 336)))
-        rows, columns = game.grid
-        kept = np.kron(present[: game.n_image].reshape(rows, columns), np.ones((336 // rows + 1, 336 // columns + 1)))
-        image[~kept[:336, :336].astype(bool)] = 128
+        assert game.image is not None  # the view has seen to that
+        patches = Image.fromarray(255 * present[: game.n_image].reshape(game.grid).astype(np.uint8))
+        seen = patches.resize((_SIDE, _SIDE), Image.Resampling.NEAREST)
+        grey = Image.new("RGB", (_SIDE, _SIDE), (128, 128, 128))
+        image = Image.composite(Image.fromarray(game.image).convert("RGB").resize(grey.size), grey, seen)
         said = f"{words}: similarity {self.state.value:.1f}, {self.state.share_in_words}."
-        return Picture(Image.fromarray(image).convert("RGBA"), said)
+        return Picture(image.convert("RGBA"), said)

@@ -14,19 +14,21 @@ from fixlip import Encoder, Explanation, Game, emoji, sample
 from fixlip.metrics import PointingGame, PointingScore, mosaic
 from fixlip.pictures import Picture
 
-from .facts import facts, table
-from .panel import Panel, guarded, labelled, side_by_side
+from .controls import labelled, side_by_side
+from .panel import Panel, State, callback
+from .readouts import number, readout, table
 from .views import PairView
 
 # Masked images encoded before progress is shown and a cancellation is heeded.
 _ROUND = 64
-CELLS = ("top left", "top right", "bottom left", "bottom right")
+CELL_NAMES = ("top left", "top right", "bottom left", "bottom right")
 
 
-class PointingState(traitlets.HasTraits):
+class PointingState(State):
     """A pointing game to be: what lies in the four cells, and how many of them the caption names.
 
-    Traits: `labels` (four), `objects` (1 to 4), `p`, `budget`, `seed`, and after `run`: `explanation`, `score`.
+    Traits: `labels` (four), `objects` (1 to 4), `p`, `budget`, `seed`, and after `run`: `played`, the game that was
+    played, its `explanation` and its `score`.
     """
 
     labels = traitlets.List(["cat", "banana", "tractor", "ball"])
@@ -34,6 +36,7 @@ class PointingState(traitlets.HasTraits):
     p = traitlets.Float(0.5, min=0.01, max=0.99)
     budget = traitlets.Int(256, min=16)
     seed = traitlets.Int(0)
+    played = traitlets.Instance(PointingGame, allow_none=True)
     explanation = traitlets.Instance(Explanation, allow_none=True)
     score = traitlets.Instance(PointingScore, allow_none=True)
 
@@ -67,15 +70,18 @@ class PointingState(traitlets.HasTraits):
         Args:
             progress: called with the masked images done and wanted after every few; may raise to end it.
         """
-        pointed = self.game()
+        with self.lock:  # what is set up may be changed while the model is asked
+            pointed, p, budget, seed = self.game(), self.p, self.budget, self.seed
         game = Game(self.encoder, pointed.image, pointed.caption)
-        samples = sample(game, min(_ROUND, self.budget), seed=self.seed, progress=False)
-        while samples.budget < self.budget and not samples.image.exact:
-            progress(samples.budget, self.budget)
-            samples = samples.extend(min(_ROUND, self.budget - samples.budget), progress=False)
-        explanation = samples.explain(self.p)
-        self.score = pointed.score(explanation)
-        self.explanation = explanation
+        samples = sample(game, min(_ROUND, budget), seed=seed, progress=False)
+        while samples.budget < budget and not samples.image_side.exact:
+            progress(samples.budget, budget)
+            samples = samples.extend(min(_ROUND, budget - samples.budget), progress=False)
+        explanation = samples.explain(p)
+        score = pointed.score(explanation)
+        progress(budget, budget)
+        with self.lock:
+            self.played, self.explanation, self.score = pointed, explanation, score
 
 
 class PointingGameBuilder(Panel):
@@ -90,7 +96,7 @@ class PointingGameBuilder(Panel):
         self.state = PointingState(encoder, pictures)
         self.cells = [
             labelled(ipywidgets.Dropdown(options=self.state.known, value=label), cell)
-            for cell, label in zip(CELLS, self.state.labels, strict=True)
+            for cell, label in zip(CELL_NAMES, self.state.labels, strict=True)
         ]
         self.objects = labelled(ipywidgets.IntSlider(4, min=1, max=4), "objects named")
         self.p = labelled(ipywidgets.FloatSlider(0.5, min=0.05, max=0.95, step=0.05), "p")
@@ -99,19 +105,20 @@ class PointingGameBuilder(Panel):
         self.table, self.place = ipywidgets.HTML(), ipywidgets.VBox()
         self.view: PairView | None = None
         super().__init__(
+            self.state,
             [
                 ipywidgets.HBox(self.cells[:2]),
                 ipywidgets.HBox(self.cells[2:]),
                 side_by_side(self.objects, self.p, self.button),
                 side_by_side(self.place, ipywidgets.VBox([self.word, self.table])),
-            ]
+            ],
         )
         traitlets.link((self.state, "objects"), (self.objects, "value"))
         traitlets.link((self.state, "p"), (self.p, "value"))
         self.button.on_click(lambda _: self.run())
         self.word.observe(self._select, "value")
 
-    @guarded
+    @callback
     def run(self) -> None:
         """Run the game as it is set up, in the background."""
         self.state.labels = [cell.value for cell in self.cells]
@@ -130,41 +137,45 @@ class PointingGameBuilder(Panel):
             self.button.disabled = False
 
     def _show(self) -> None:
-        explanation, score = self.state.explanation, self.state.score
-        self.view = PairView.of_players(explanation.players, edges=0)
+        played, explanation, score = self.state.played, self.state.explanation, self.state.score
+        assert played is not None and explanation is not None and score is not None  # set by `run`
+        self.view = PairView.of_subject(explanation.subject, edges=0)
         self.view.show(explanation)
         self.place.children = [self.view]
         words = explanation.labels[explanation.n_image :]
         self.word.options = [("all", -1), *((word, explanation.n_image + k) for k, word in enumerate(words))]
         rows = [
-            [html.escape(label), *(_sum(value, k == cell) for cell, value in enumerate(sums))]
-            for k, (label, sums) in enumerate(zip(self.state.labels, score.by_cell, strict=False))
+            [html.escape(label), *(_judged(value, k == cell) for cell, value in enumerate(sums))]
+            for k, (label, sums) in enumerate(zip(played.labels, score.by_cell, strict=False))
         ]
-        self.table.value = facts(
+        self.table.value = readout(
             f"pointing game recognition <b>{score.pgr:.2f}</b>: "
             f"right mass {score.correct:.1f}, wrong {score.wrong:.1f}",
-            table(["word", *CELLS], rows),
-            '<span class="quiet">sums over a cell\'s patches, logits; ✓ where positive just in the own cell</span>',
+            table(["word", *CELL_NAMES], rows),
+            '<span class="quiet">sums over a cell\'s patches, logits; ✓ where positive in the own cell, '
+            "or negative in another</span>",
         )
 
-    @guarded
+    @callback
     def _select(self, change: Any) -> None:
         if self.view is not None:
             self.view.selected = change["new"]
 
     def picture(self) -> Picture:
         """The explanation, or the mosaic before anything was run."""
-        if self.state.explanation is None:
+        with self.lock:
+            explanation, score = self.state.explanation, self.state.score
+        if explanation is None or score is None:
             pointed = self.state.game()
             image = pointed.image.convert("RGBA").resize((448, 448))
             return Picture(image, f"A pointing game to be run: {', '.join(self.state.labels)}.")
         condition = self.word.value if self.word.value >= 0 else None
-        drawn = self.state.explanation.draw(condition=condition, edges=0, width=380)
-        masses = np.round(self.state.score.by_cell, 1).tolist()
-        return Picture(drawn.image, f"Pointing game recognition {self.state.score.pgr:.2f}; sums by cell {masses}.")
+        drawn = explanation.draw(condition=condition, edges=0, width=380)
+        sums = np.round(score.by_cell, 1).tolist()
+        return Picture(drawn.image, f"Pointing game recognition {score.pgr:.2f}; sums by cell {sums}.")
 
 
-def _sum(value: float, own: bool) -> str:
+def _judged(value: float, own: bool) -> str:
     """What a word points at in a cell, and whether that is right: bold in the own one."""
-    told = f"{value:+.1f}".replace("-", "−") + (" ✓" if (value > 0) == own else " ✗")
+    told = f"{number(value)} {'✓' if (value > 0) == own else '✗'}"
     return f"<b>{told}</b>" if own else told

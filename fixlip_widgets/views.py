@@ -12,9 +12,12 @@ import numpy as np
 import traitlets
 from PIL import Image
 
-from fixlip import Explanation
+from fixlip.expansion import Expansion
+from fixlip.pictures.drawing import INTERVAL, NEGATIVE, NEUTRAL, POSITIVE
+from fixlip.subject import Subject
 
 FOLDER = Path(__file__).parent
+COLOURS = {"negative": list(NEGATIVE), "neutral": list(NEUTRAL), "positive": list(POSITIVE)}
 
 
 class PairView(anywidget.AnyWidget):
@@ -25,55 +28,69 @@ class PairView(anywidget.AnyWidget):
     if the view is `live`.
     Every player can be reached by keyboard: Tab, arrow keys among patches, Enter.
 
-    Traits of what is drawn: `values` (n,), `interactions` (n, n) and their standard errors `errors` and `pair_errors`
-    (nothing where unknown), all float32 in logits; `notes`, a list of [player, text] written on players in the mode
-    "mask", and `words` below.
+    Traits of what is drawn: `labels` of all players; `values` (n,), `interactions` (n, n) and their standard errors
+    `errors` and `pair_errors` (empty where unknown), all float32 in logits; `notes`, a list of [player, text] written
+    on players in the mode "mask", and `words` below. Values closer to zero than `interval` standard errors are not
+    written into patches; `colours` are (red, green, blue) of lowest, middle and highest values.
     """
 
     _esm = FOLDER / "pair.js"
     _css = FOLDER / "pair.css"
     image = traitlets.Unicode().tag(sync=True)
     grid = traitlets.List([1, 1]).tag(sync=True)
-    tokens = traitlets.List().tag(sync=True)
+    labels: traitlets.List[Any] = traitlets.List().tag(sync=True)
     values = traitlets.Bytes(b"").tag(sync=True)
     errors = traitlets.Bytes(b"").tag(sync=True)
     interactions = traitlets.Bytes(b"").tag(sync=True)
     pair_errors = traitlets.Bytes(b"").tag(sync=True)
-    notes = traitlets.List().tag(sync=True)
+    notes: traitlets.List[Any] = traitlets.List().tag(sync=True)
     words = traitlets.Unicode().tag(sync=True)
-    present = traitlets.List().tag(sync=True)
+    present: traitlets.List[Any] = traitlets.List().tag(sync=True)
     selected = traitlets.Int(-1).tag(sync=True)
     mode = traitlets.Enum(["explain", "mask"], "explain").tag(sync=True)
     live = traitlets.Bool(True).tag(sync=True)
     scale = traitlets.Float(0.0).tag(sync=True)
     scaling = traitlets.Enum(["joint", "separate"], "joint").tag(sync=True)
     edges = traitlets.Int(6, min=0).tag(sync=True)
+    interval = traitlets.Float(INTERVAL).tag(sync=True)
+    colours = traitlets.Dict(COLOURS).tag(sync=True)
+
+    _pixels: Any = None  # what `image` was made of
 
     @classmethod
-    def of_players(cls, players: Any, **traits: Any) -> PairView:
-        """A view of players without values.
+    def of_subject(cls, subject: Subject, **traits: Any) -> PairView:
+        """A view of a subject's image and caption without values.
 
         Raises:
             ValueError: if the image players form no grid, or there is no image to show.
         """
-        return cls(**cls.who(players), present=[True] * players.n_players, **traits)
+        values = np.zeros(subject.n_players, np.float32).tobytes()
+        view = cls(values=values, present=[True] * subject.n_players, **traits)
+        view.show_subject(subject)
+        return view
 
-    @staticmethod
-    def who(players: Any) -> dict[str, Any]:
-        """The traits that say who plays."""
-        if players.grid is None or players.image is None:
-            raise ValueError("players: a widget wants image patches on a grid and the image itself; there is none.")
-        tokens = list(players.labels[players.n_image :])
-        values = np.zeros(players.n_players, np.float32).tobytes()
-        return {"image": data_uri(players.image), "grid": list(players.grid), "tokens": tokens, "values": values}
+    @property
+    def tokens(self) -> list[str]:
+        """Labels of the caption's players."""
+        return list(self.labels[self.grid[0] * self.grid[1] :])
 
-    def show(self, explanation: Explanation) -> None:
-        """Show an explanation's numbers."""
-        who = self.who(explanation.players)
+    def show_subject(self, subject: Subject) -> None:
+        """Show an image and its caption.
+
+        Raises:
+            ValueError: if the image players form no grid, or there is no image to show.
+        """
+        if subject.grid is None or subject.image is None:
+            raise ValueError("subject: a widget wants image patches on a grid and the image itself; there is none.")
+        if subject.image is not self._pixels:  # encoding a picture takes longer than all else here
+            self.image, self._pixels = data_uri(subject.image), subject.image
+        if self.labels != list(subject.labels):
+            self.grid, self.labels, self.selected = list(subject.grid), list(subject.labels), -1
+
+    def show(self, explanation: Expansion) -> None:
+        """Show an explanation's numbers, and its image and caption where they are others."""
         with self.hold_sync():
-            if self.tokens != who["tokens"]:
-                self.image, self.grid, self.tokens = who["image"], who["grid"], who["tokens"]
-                self.selected = -1
+            self.show_subject(explanation.subject)
             errors = explanation.stderr or (np.zeros(0), np.zeros(0))
             self.values, self.interactions, self.errors, self.pair_errors = (
                 numbers.astype(np.float32).tobytes()
@@ -89,7 +106,7 @@ class CurveView(anywidget.AnyWidget):
     """
 
     _esm = FOLDER / "curves.js"
-    curves = traitlets.List().tag(sync=True)
+    curves: traitlets.List[Any] = traitlets.List().tag(sync=True)
     at = traitlets.Int(-1).tag(sync=True)
     words = traitlets.Unicode("curves").tag(sync=True)
 

@@ -11,12 +11,35 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import nbformat
+import pytest
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 TOKEN = "fixlip"
 PATHS = {"lab": "lab/tree", "notebook": "notebooks"}
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 FLAGS += ["--disable-component-update", "--disable-sync"]
+
+
+def need_chromium():
+    """Skip the test where there is no Chromium, but fail in CI."""
+    if CHROMIUM is None:
+        if os.environ.get("CI"):
+            pytest.fail("Chromium is not installed, and in CI the browser tests must not skip.")
+        pytest.skip("Chromium is not installed: `apt-get install chromium`, or name it in CHROMIUM.")
+
+
+@contextmanager
+def chromium_page():
+    """Yield a Playwright page of headless Chromium."""
+    need_chromium()
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        try:
+            yield browser.new_page(viewport={"width": 1100, "height": 1400})
+        finally:
+            browser.close()
 
 
 @contextmanager
@@ -29,8 +52,7 @@ def running_notebook(home, cells, ready, app="lab"):
         ready: CSS selector of what the last cell shows.
         app: "lab" or "notebook".
     """
-    from playwright.sync_api import sync_playwright
-
+    need_chromium()
     home = Path(home)
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
     notebook = nbformat.v4.new_notebook(
@@ -45,9 +67,7 @@ def running_notebook(home, cells, ready, app="lab"):
         server = _start(home, port, log, app)
         try:
             _wait_for(f"{base}/api/status?token={TOKEN}", server)
-            with sync_playwright() as playwright:
-                browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-                page = browser.new_page(viewport={"width": 1100, "height": 1400})
+            with chromium_page() as page:
 
                 def only_here(route):
                     if route.request.url.startswith((base, "data:", "blob:")):
@@ -63,7 +83,6 @@ def running_notebook(home, cells, ready, app="lab"):
                 page.evaluate("window.jupyterapp.commands.execute('notebook:run-all-cells')")
                 page.wait_for_selector(ready, timeout=120_000)
                 yield page, asked
-                browser.close()
         finally:
             server.terminate()
             server.wait(20)

@@ -1,15 +1,21 @@
+import csv
 import os
 import stat
+import subprocess
 import sys
+import tempfile
 
 import numpy as np
 import pytest
 from PIL import Image
+from toys import mosaic
 
-import fixlip.__main__ as command_line
 import fixlip.doctor as command_line_doctor
 from fixlip import Explanation
 from fixlip.__main__ import main
+from fixlip.commands import output
+
+LINUX = pytest.mark.skipif(sys.platform != "linux", reason="wants /dev/full and limits of file sizes")
 
 
 @pytest.fixture
@@ -26,7 +32,7 @@ def no_model(monkeypatch):
     def refuse(*args, **kwargs):
         raise AssertionError("a model was loaded for input that should have been refused")
 
-    monkeypatch.setattr("fixlip.encoders.huggingface.load", refuse)
+    monkeypatch.setattr("fixlip.load", refuse)
 
 
 def test_a_photo_becomes_a_report(picture, tmp_path, capsys):
@@ -51,6 +57,26 @@ def test_a_scene_brings_its_own_caption_and_any_kind_of_file_is_written(tmp_path
     ("arguments", "message"),
     [
         (["none.jpg", "a cat"], "image: there is no file 'none.jpg'"),
+        (["n" * 5000, "a cat"], "image: no file can have the name 'nnn"),
+        (["photo.jpg", "a caf\udce9"], "text: got 'a caf\\udce9', wanted text in UTF-8"),
+        (["scene:" + "9" * 5000], "image: got 'scene:999"),
+        (["photo.jpg", "a cat", "--out", "n" * 5000 + ".html"], "out: cannot write 'nnn"),
+        (["photo.jpg", "a cat", "--p", "1e-12"], "p: got 1e-12, wanted a probability from 0.01 to 0.99"),
+        (["photo.jpg", "a cat", "--seed", "-1"], "seed: got -1, wanted a whole number of at least 0"),
+        (["photo.jpg", "a cat", "--seed", "a"], "seed: got 'a', wanted a whole number of at least 0"),
+        (["photo.jpg", "a cat", "--budget", "1"], "budget: got 1, wanted a whole number of at least 2"),
+        (["photo.jpg", "a cat", "--budget", "-5"], "budget: got -5"),
+        (["photo.jpg", "a cat", "--budget", "9" * 5000], "budget: got '9999"),
+        (
+            ["photo.jpg", "a cat", "--budget", "20000"],
+            "budget: got 20,000 masks, but the kernel estimator takes 12,288",
+        ),
+        (["photo.jpg", "a cat", "--budget", "1000000000"], "budget: got 1,000,000,000, wanted at most 4,194,304 masks"),
+        (["photo.jpg", "a cat", "--batch-size", "0"], "batch_size: got 0, wanted a whole number of at least 1"),
+        (["photo.jpg", "a cat", "--estimator", "magic"], "estimator: got 'magic', wanted one of kernel"),
+        (["photo.jpg", "a cat", "--index", "magic"], "index: got 'magic', wanted one of banzhaf"),
+        (["photo.jpg", "a cat", "--basis", "crossmodal"], "basis: got 'crossmodal', wanted one of full"),
+        (["photo.jpg", "a cat", "--target-faithfulness", "2"], "target_faithfulness: got 2, wanted"),
         (["photo.jpg"], "text: a caption is missing"),
         (["scene:x", "a cat"], "image: got 'scene:x', wanted scene: and a number"),
         (["photo.jpg", "a cat", "--p", "nan"], "p: got nan, wanted a probability"),
@@ -72,7 +98,7 @@ def test_bad_input_is_one_sentence_before_any_model(
     (tmp_path / "half.jpg").write_bytes(picture.read_bytes()[:900])
     assert main(["explain", *arguments]) == 2
     error = capsys.readouterr().err
-    assert error.startswith("fixlip: " + message) and error.count("\n") == 1
+    assert error.startswith("fixlip: " + message) and error.count("\n") == 1 and len(error) < 300
 
 
 @pytest.mark.parametrize(
@@ -80,11 +106,10 @@ def test_bad_input_is_one_sentence_before_any_model(
     [
         (["photo.jpg", ""], "text: the caption is empty"),
         (["photo.jpg", "cat " * 40], "text: the caption has 40 tokens, emoji-clip reads at most 14"),
-        (["photo.jpg", "a cat", "--budget", "1"], "budget: got 1, wanted a whole number of at least 2"),
-        (["photo.jpg", "a cat", "--budget", "-5"], "budget: got -5"),
         (["photo.jpg", "a cat", "--model", "no/such-model"], "model: 'no/such-model' is neither an embedded model"),
         (["photo.jpg", "a cat", "--model", "empty"], "model: the folder 'empty' holds no CLIP or SigLIP"),
-        (["photo.jpg", "a cat", "--device", "tpu9"], "device: 'tpu9' is not to be had"),
+        (["photo.jpg", "a cat", "--device", "tpu9"], "device: 'tpu9' is not available"),
+        (["photo.jpg", "a cat", "--device", "meta"], "device: 'meta' is not available"),
     ],
 )
 def test_bad_input_that_only_the_model_knows_is_one_sentence(
@@ -113,17 +138,10 @@ def test_an_unwritable_folder_is_refused_before_the_work(picture, no_model, tmp_
 
 
 def test_a_failed_save_loses_nothing(picture, tmp_path, monkeypatch, capsys):
-    real, calls = command_line._write, []
-
-    def full_disk(explanation, path):
-        calls.append(path)
-        if len(calls) == 1:
-            raise OSError(28, "No space left on device")
-        return real(explanation, path)
-
-    monkeypatch.setattr(command_line, "_write", full_disk)
-    out = tmp_path / "x.npz"
-    assert main(["explain", str(picture), "a cat", "--out", str(out)]) == 0
+    monkeypatch.setattr(output, "check_writable", lambda path: None)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    out = tmp_path / "vanished" / "x.npz"
+    assert main(["explain", str(picture), "a cat", "--budget", "32", "--out", str(out)]) == 0
     captured = capsys.readouterr()
     assert "cannot write" in captured.err and not out.exists()
     refuge = captured.out.strip().rsplit("written: ", 1)[1]
@@ -145,3 +163,291 @@ def test_the_doctor_says_what_is_there_and_what_is_missing(monkeypatch, capsys):
     monkeypatch.setattr(command_line_doctor, "_version", lambda name: None if name == "scipy" else real(name))
     assert main(["doctor"]) == 1
     assert "MISSING: pip install scipy" in capsys.readouterr().out
+
+
+# ---- standard output and files that fail
+
+
+@LINUX
+@pytest.mark.parametrize("out", ["/dev/full", "no reader", "closed", "ascii"])
+def test_the_result_is_in_its_file_whatever_the_standard_output_does(out, tmp_path):
+    command = [sys.executable, "-m", "fixlip", "explain", "scene:3", "--quiet", "--budget", "32", "--out", "x.npz"]
+    options = {"cwd": tmp_path, "stderr": subprocess.PIPE, "stdout": subprocess.PIPE}
+    options["env"] = os.environ | {"PYTHONPATH": os.getcwd(), "PYTHONIOENCODING": "ascii" if out == "ascii" else ""}
+    if out == "no reader":
+        reader, options["stdout"] = os.pipe()
+        os.close(reader)
+    elif out == "closed":
+        options["preexec_fn"] = lambda: os.close(1)
+    elif out == "/dev/full":
+        options["stdout"] = os.open(out, os.O_WRONLY)
+    result = subprocess.run(command, **options)
+    assert result.returncode == (0 if out == "ascii" else 1)
+    assert Explanation.load(tmp_path / "x.npz").budget == 32
+    error = result.stderr.decode()
+    assert "Traceback" not in error and "Exception ignored" not in error
+    if out == "ascii":
+        assert b"\\xb1" in result.stdout, "the plus-minus sign, as ASCII can show it"
+    else:
+        assert all(line.startswith("fixlip: ") for line in error.splitlines()) and "written: x.npz" in error
+
+
+@LINUX
+@pytest.mark.parametrize("ending", [".html", ".png", ".csv", ".npz"])
+def test_a_full_disk_leaves_the_old_result_as_it_was(ending, tmp_path, monkeypatch):
+    import resource
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    out = tmp_path / f"x{ending}"
+    out.write_text("the old result")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))
+    try:
+        with pytest.raises((OSError, ValueError)):
+            output.write(mosaic(), out)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert out.read_text() == "the old result"
+    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == [out.name], "nothing is left beside it"
+
+
+@LINUX
+def test_what_can_be_written_nowhere_is_at_least_printed(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "none"))
+    monkeypatch.setattr(output, "check_writable", lambda path: None)
+    assert main(["explain", "scene:3", "--quiet", "--budget", "32", "--out", str(tmp_path / "none" / "x.html")]) == 2
+    captured = capsys.readouterr()
+    assert "strongest interactions" in captured.out and "written" not in captured.out
+    assert captured.err.splitlines()[-1].startswith("fixlip: out: nothing could be written")
+
+
+def test_a_file_system_that_fails_is_one_sentence_and_a_mistake_of_ours_is_none(monkeypatch, capsys):
+    def fail(error):
+        def report():
+            raise error
+
+        monkeypatch.setattr(command_line_doctor, "report", report)
+        return main(["doctor"])
+
+    assert fail(OSError(28, "No space left on device", "table.csv")) == 2
+    assert capsys.readouterr().err == "fixlip: 'table.csv': No space left on device\n"
+    assert fail(NotADirectoryError(20, "Not a directory", "x/y")) == 2
+    assert fail(KeyboardInterrupt()) == 130
+    assert capsys.readouterr().err.endswith("fixlip: interrupted.\n")
+    with pytest.raises(ZeroDivisionError):
+        fail(ZeroDivisionError())
+
+
+# ---- tables
+
+
+def test_a_table_has_a_row_for_every_term(tmp_path):
+    common = ["explain", "scene:3", "--budget", "32", "--seed", "5", "--out"]
+    assert main([*common, str(tmp_path / "a.csv")]) == 0 == main([*common, str(tmp_path / "a.npz")])
+    explanation = Explanation.load(tmp_path / "a.npz")
+    with open(tmp_path / "a.csv", newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    n = explanation.n_players
+    assert len(rows) == n + n * (n - 1) // 2 and list(rows[0]) == list(explanation.table())
+    terms = [*explanation.attributions, *explanation.interactions[np.triu_indices(n, 1)]]
+    assert sorted(float(row["value"]) for row in rows) == sorted(terms), "not a digit is lost"
+    assert all(float(row["stderr"]) > 0 for row in rows)
+
+
+def test_what_a_table_does_not_know_is_empty(tmp_path):
+    output.write(mosaic(tokens=("cat, black", '"x"')), tmp_path / "a.csv")
+    with open(tmp_path / "a.csv", newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert {row["stderr"] for row in rows} == {""} and any("cat, black" in "".join(row.values()) for row in rows)
+
+
+# ---- options of every command
+
+
+@pytest.fixture
+def loaded(monkeypatch):
+    """What a model is asked for; it is not loaded."""
+    asked = []
+
+    def load(name, **options):
+        asked.append({"name": name} | options)
+        raise ValueError("that will do")
+
+    monkeypatch.setattr("fixlip.load", load)
+    return asked
+
+
+def test_options_of_the_model_reach_it(loaded, tmp_path):
+    out = ["--out", str(tmp_path / "x.html")]
+    options = ["--model", "m", "--device", "cpu", "--dtype", "bfloat16", "--batch-size", "3"]
+    assert main(["explain", "scene:1", *out, *options, "--text-masking", "remove", "--image-masking", "blur"]) == 2
+    assert main(["explain", "scene:1", *out]) == 2
+    masking = {"image_masking": "blur", "text_masking": "remove"}
+    first, second = loaded
+    assert first == {"name": "m", "device": "cpu", "dtype": "bfloat16", "batch_size": 3} | masking
+    assert second["batch_size"] == second["device"] == "auto"
+
+
+def test_options_of_the_method_reach_it(tmp_path):
+    out = tmp_path / "x.npz"
+    common = ["explain", "scene:3", "--out", str(out), "--quiet"]
+    assert main([*common, "--estimator", "crossmodal", "--basis", "crossmodal", "--budget", "200"]) == 0
+    explanation = Explanation.load(out)
+    assert explanation.budget == 200 and "least squares" in explanation.estimator
+    within = explanation.interactions[: explanation.n_image, : explanation.n_image]
+    assert not within.any() and explanation.interactions.any()
+    assert main([*common, "--index", "sii", "--budget", "64"]) == 0
+    assert Explanation.load(out).index == "sii"
+    assert main([*common, "--target-faithfulness", "0.3"]) == 0
+    assert Explanation.load(out).budget == 64, "the first round is enough"
+
+
+def test_quiet_says_nothing_beside_the_result_and_verbose_more(tmp_path, capsys):
+    common = ["explain", "scene:3", "--budget", "32", "--out", str(tmp_path / "x.npz")]
+    said = {}
+    for option in ("--quiet", "--no-progress", "--verbose"):
+        assert main([*common, option]) == 0
+        captured = capsys.readouterr()
+        assert "similarity" in captured.out
+        said[option] = captured.err
+    assert said["--quiet"] == said["--no-progress"] == ""
+    assert "to encode" in said["--verbose"] and "loaded in" in said["--verbose"]
+    assert main(common) == 0
+    error = capsys.readouterr().err
+    assert "to encode" in error and "loaded in" not in error
+
+
+@pytest.mark.filterwarnings("always")
+def test_an_interrupted_explanation_is_announced_in_one_line(tmp_path, monkeypatch, capsys):
+    from fixlip.encoders.huggingface import Encoder
+
+    real = Encoder.embed_images
+
+    def interrupted(self, pixels, masks):
+        for k, batch in enumerate(real(self, pixels, masks)):
+            if k == 2:
+                raise KeyboardInterrupt
+            yield batch
+
+    monkeypatch.setattr(Encoder, "embed_images", interrupted)
+    out = tmp_path / "x.npz"
+    assert main(["explain", "scene:3", "--quiet", "--batch-size", "32", "--out", str(out)]) == 0
+    error = capsys.readouterr().err
+    assert error.startswith("fixlip: interrupted: going on with ") and error.count("\n") == 1
+    assert ".py" not in error and "Warning" not in error and Explanation.load(out).budget < 100
+
+
+# ---- experiments
+
+
+def test_options_reach_the_experiment(tmp_path, monkeypatch):
+    asked = []
+
+    def run(settings, *arguments, **options):
+        asked.append(settings)
+        raise ValueError("that will do")
+
+    monkeypatch.setattr("fixlip.experiments.runner.run", run)
+    options = ["--model", "m", "--device", "cpu", "--dtype", "bfloat16", "--batch-size", "3", "--seed", "7"]
+    assert main(["experiment", "runtime", "--p", "0.7", "0.3", "0.7", *options]) == 2
+    assert main(["experiment", "faithfulness"]) == 2
+    first, second = asked
+    assert (first.model, first.device, first.dtype, first.batch_size, first.seed) == ("m", "cpu", "bfloat16", 3, 7)
+    assert first.ps == (0.3, 0.7) and first.budget == 4096
+    assert second.batch_size == second.device == "auto" and second.seed == 0 and second.budget == 512
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--budget", "0"], "budget: got 0, wanted a whole number of at least 2"),
+        (["--limit", "0"], "limit: got 0"),
+        (["--limit", "a"], "limit: got 'a'"),
+        (["--workers", "0"], "workers: got 0"),
+        (["--seed", "-1"], "seed: got -1"),
+        (["--p", "0.5", "x"], "p: got 'x'"),
+        (["--batch-size", "x"], "batch_size: got 'x'"),
+    ],
+)
+def test_a_bad_experiment_is_one_sentence_before_any_model(arguments, message, no_model, tmp_path, capsys):
+    assert main(["experiment", "faithfulness", *arguments, "--out", str(tmp_path)]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("fixlip: " + message) and error.count("\n") == 1 and not list(tmp_path.iterdir())
+
+
+def test_an_interrupted_experiment_says_what_is_kept(tmp_path, monkeypatch, capsys):
+    def interrupted(*arguments, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("fixlip.experiments.runner.run", interrupted)
+    assert main(["experiment", "faithfulness", "--out", str(tmp_path)]) == 130
+    error = capsys.readouterr().err
+    assert "are kept in" in error and str(tmp_path) in error and error.count("\n") == 1
+
+
+# ---- help
+
+
+def help_of(command, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main([command, "--help"] if command else ["--help"])
+    assert ended.value.code == 0
+    text = capsys.readouterr().out
+    assert text.isascii(), "every console can show it"
+    return " ".join(text.split())
+
+
+def test_help_names_what_can_be_chosen(capsys):
+    from fixlip.encoders.captions import TEXT_MASKINGS
+    from fixlip.encoders.devices import DTYPES
+    from fixlip.encoders.masking import IMAGE_MASKINGS
+    from fixlip.encoders.sources import EMBEDDED
+    from fixlip.estimators.indices import INDICES
+    from fixlip.estimators.methods import ESTIMATORS
+
+    text = help_of("explain", capsys)
+    for name in (*ESTIMATORS, *INDICES, *DTYPES, *IMAGE_MASKINGS, *TEXT_MASKINGS, *output.KINDS, EMBEDDED[0]):
+        assert name in text
+    assert "python -m fixlip explain photo.jpg" in text and "probability with which each patch" in text
+
+
+def test_help_of_experiments_explains_what_goes_in_and_what_comes_out(tmp_path, capsys):
+    text = help_of("experiment", capsys)
+    for name in ("insertion-deletion", "pointing-game", "faithfulness", "runtime"):
+        out = ["--budget", "64", "--p", "0.5", "--out", str(tmp_path)]
+        assert main(["experiment", name, "--limit", "1", "--quiet", *out]) == 0
+    tables = sorted(tmp_path.glob("*.csv"))
+    assert len(tables) == 5, "one for each, and one for curves"
+    for table in tables:
+        for column in table.read_text(encoding="utf-8").splitlines()[0].split(","):
+            assert f" {column} " in text, f"{column} of {table.name}"
+    assert "columns file and caption" in text and "four subfolders" in text and ".txt beside each picture" in text
+
+
+def test_commands_that_run_models_share_their_options(capsys):
+    for command in ("explain", "experiment"):
+        text = help_of(command, capsys)
+        for option in ("--model", "--device", "--dtype", "--batch-size", "--seed", "--quiet", "--verbose"):
+            assert f"{option} " in text or f"{option}," in text
+
+
+def test_help_loads_no_torch(run_python):
+    code = """
+import sys
+from fixlip.__main__ import main
+for arguments in (["--help"], ["explain", "--help"], ["experiment", "--help"]):
+    try:
+        main(arguments)
+    except SystemExit:
+        pass
+print("torch" in sys.modules)
+"""
+    assert run_python(code).stdout.splitlines()[-1] == "False"
+
+
+def test_a_wrong_command_line_is_one_sentence(capsys):
+    for arguments in ([], ["explain"], ["experiment", "magic"], ["explain", "a", "b", "--what"]):
+        with pytest.raises(SystemExit) as ended:
+            main(arguments)
+        error = capsys.readouterr().err
+        assert ended.value.code == 2 and error.startswith("fixlip: ") and error.count("\n") == 1

@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
-from test_explanation import make
-from toys import mosaic
+from toys import make, mosaic
 
 from fixlip.pictures import compare, draw
 
@@ -24,3 +23,16 @@ def test_pairs_with_other_players_have_no_difference():
         compare(make(), make(), names=("same", "same"))
     with pytest.raises(ValueError, match="'zebra' is no player"):
         compare(make(), make(), condition="zebra")
+
+
+def test_pictures_stand_side_by_side_whatever_their_titles():
+    explanation = mosaic(image=False)
+    shown = compare(explanation, explanation, names=("short", "a very long name " * 4), edges=0, width=300).image
+    first, second = (np.asarray(shown.crop((left, shown.height - 700, left + 600, shown.height))) for left in (0, 624))
+    np.testing.assert_array_equal(first, second)
+
+
+@pytest.mark.parametrize(("options", "message"), [({"width": 10}, "width: got 10"), ({"edges": -1}, "edges: got -1")])
+def test_bad_options_are_refused_in_a_sentence(options, message):
+    with pytest.raises(ValueError, match=message):
+        compare(make(), make(seed=1), **options)

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from fixlip import doctor, extras
+from fixlip import doctor
 
 TOP = Path(__file__).parent.parent
 # libgomp, which torch for Linux brings along, says on stderr what it was told; elsewhere another library might not.
@@ -106,28 +106,16 @@ def test_no_column_runs_into_the_next(capsys):
     assert re.search(r"^  emoji-clip-fine +loads, on ", text, re.M)
 
 
-def test_extras_are_those_that_pyproject_names():
+def test_what_is_missing_is_told_with_the_command_that_installs_it(monkeypatch):
+    monkeypatch.setattr(doctor, "_version", lambda name: None if name in ("joblib", "scipy") else "1")
+    text, is_well = doctor.report()
+    assert not is_well and text.endswith("Missing: scipy.")
+    assert re.search(r"^  joblib +not installed: pip install joblib  \(for experiments with workers\)$", text, re.M)
+    assert re.search(r"^  scipy +MISSING: pip install scipy$", text, re.M)
+
+
+def test_every_optional_package_that_pyproject_names_for_users_is_known():
     project = tomllib.loads((TOP / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    for name, extra in extras.OPTIONAL.items():
-        brought_by = {
-            key
-            for key, packages in project["optional-dependencies"].items()
-            if key != "tests" and any(re.match(r"[\w-]+", package).group() == name for package in packages)
-        }
-        assert brought_by == ({extra.extra} if extra.extra else set()), name
-
-
-def test_a_missing_extra_is_one_sentence_with_the_command_to_install_it(monkeypatch):
-    for name, command in (("joblib", 'pip install "fixlip-lab[experiments]"'), ("pandas", "pip install pandas")):
-        monkeypatch.setitem(sys.modules, name, None)
-        with pytest.raises(ImportError) as caught:
-            extras.need(name, "workers")
-        assert isinstance(caught.value, ValueError)
-        assert str(caught.value) == f"workers: {name} is not installed; `{command}`."
-    monkeypatch.setattr(doctor, "_version", lambda name: None if name in extras.OPTIONAL else "1")
-    text, _ = doctor.report()
-    assert re.search(r'^  joblib +not installed: pip install "fixlip-lab\[experiments\]"', text, re.M)
-
-
-def test_what_is_there_is_imported():
-    assert extras.need("joblib", "workers").__name__ == "joblib"
+    extras = {name: packages for name, packages in project["optional-dependencies"].items() if name != "tests"}
+    named = {re.match(r"[\w-]+", package).group() for packages in extras.values() for package in packages}
+    assert named <= set(doctor.OPTIONAL)

@@ -8,7 +8,7 @@ import fixlip
 from fixlip import emoji
 from fixlip.emoji.evaluate import evaluate
 from fixlip.emoji.tokenizer import SPLIT, clip_tokenizer, siglip_tokenizer
-from fixlip.encoders.huggingface import EMBEDDED
+from fixlip.encoders.sources import EMBEDDED
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,10 @@ from toys import ORACLES
 
 import fixlip
 from fixlip import Game
-from fixlip.encoders.huggingface import EMBEDDED, Encoder, load
+from fixlip.encoders.huggingface import Encoder
 from fixlip.encoders.images import read_image
+from fixlip.encoders.loading import load
+from fixlip.encoders.sources import EMBEDDED
 
 
 @pytest.fixture(scope="module")

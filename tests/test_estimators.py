@@ -4,13 +4,14 @@ import shapiq
 from toys import RandomBilinearGame, TableGame
 
 import fixlip
+from fixlip.answers import Side
 from fixlip.estimators import agnostic
 from fixlip.estimators.basis import expand
 from fixlip.estimators.exact import exact
 from fixlip.estimators.least_squares import crossmodal_least_squares
 from fixlip.masks import enumerate_masks, mask_weights
-from fixlip.players import Players
-from fixlip.samples import Samples, Side
+from fixlip.samples import Samples
+from fixlip.subject import Subject
 
 PS = [0.3, 0.5, 0.7]
 
@@ -119,14 +120,13 @@ def oracle_samples(table, name, enumerated):
     else:
         text_masks, values = table[f"{name}_cm_text_masks"], table[f"{name}_cm_values"]
         text_weights = table[f"{name}_cm_text_counts"] / table[f"{name}_cm_text_counts"].sum()
-    players = Players(n_image, n_text, tuple(map(str, range(n_image + n_text))), empty_value=empty, full_value=full)
+    players = Subject(n_image, n_text, tuple(map(str, range(n_image + n_text))))
     return Samples(
-        players=players,
-        image=Side(image_masks, counts / counts.sum(), values - empty),
-        text=Side(text_masks, text_weights, np.eye(len(text_masks))),
+        subject=players,
+        image_side=Side(image_masks, counts / counts.sum(), values - empty, (p,)),
+        text_side=Side(text_masks, text_weights, np.eye(len(text_masks)), (p,)),
         scale=1.0,
         bias=0.0,
-        p=(p,),
     )
 
 
@@ -148,8 +148,8 @@ def test_first_order_conversion_equals_the_published_code(oracle, name):
     n, p = 55, int(name[1]) / 10
     interactions = np.zeros((n, n))
     interactions[np.triu_indices(n, 1)] = table[f"{name}_full_ones_second"]
-    players = Players(49, 6, tuple(map(str, range(n))))
-    explanation = fixlip.Explanation(0.0, table[f"{name}_full_ones_first"], interactions + interactions.T, players, p)
+    players = Subject(49, 6, tuple(map(str, range(n))))
+    explanation = fixlip.Explanation(0.0, table[f"{name}_full_ones_first"], interactions + interactions.T, players, p=p)
     expected = table[f"{name}_full_ones_firstorder"]
     np.testing.assert_allclose(explanation.first_order().attributions, expected, rtol=1e-3, atol=1e-9)
 
@@ -159,7 +159,7 @@ def test_first_order_conversion_equals_the_published_code(oracle, name):
 def test_with_all_masks_crossmodal_is_exact(p, shape):
     game = RandomBilinearGame(*shape)
     samples = fixlip.sample(game, budget=2 ** shape[0], p=p)
-    assert samples.image.exact and samples.text.exact
+    assert samples.image_side.exact and samples.text_side.exact
     np.testing.assert_allclose(as_vector(crossmodal_least_squares(samples)), as_vector(exact(game, p)), atol=1e-9)
 
 
@@ -172,9 +172,9 @@ def test_crossmodal_equals_the_regression_written_out(rng, text_exact):
     image_weights = rng.dirichlet(np.ones(20))
     text_weights = mask_weights(text_masks, p) if text_exact else rng.dirichlet(np.ones(13))
     samples = Samples(
-        Players.of(game),
-        Side(image_masks, image_weights, game.embed_images(image_masks)),
-        Side(text_masks, text_weights, game.embed_texts(text_masks)),
+        Subject.of(game),
+        Side(image_masks, image_weights, game.embed_images(image_masks), (p,)),
+        Side(text_masks, text_weights, game.embed_texts(text_masks), (p,)),
         game.scale,
         game.bias,
         (p,),
@@ -204,7 +204,7 @@ def test_a_quadratic_game_is_recovered_from_few_samples(rng):
     game = Game()
     game.n_image, game.n_text = n_image, n_text
     samples = fixlip.sample(game, 700, p=0.6)
-    assert not samples.text.exact
+    assert not samples.text_side.exact
     explanation = crossmodal_least_squares(samples)
     np.testing.assert_allclose(explanation.crossmodal(), 3.0 * image_map[1:] @ text_map[1:].T, atol=1e-6)
     masks = rng.random((50, 42)) < 0.5
@@ -227,11 +227,11 @@ def test_too_few_masks_are_refused_before_anything_is_solved():
 def test_a_degenerate_sample_is_refused_not_solved():
     game = RandomBilinearGame(8, 3)
     samples = fixlip.sample(game, 60, p=0.5)
-    stuck = samples.image.masks.copy()
+    stuck = samples.image_side.masks.copy()
     stuck[:, 0] = True
-    image = Side(stuck, samples.image.weights, samples.image.embeddings)
+    image = Side(stuck, samples.image_side.weights, samples.image_side.embeddings, (0.5,))
     with pytest.raises(ValueError, match="undetermined"):
-        crossmodal_least_squares(Samples(samples.players, image, samples.text, 1.0, 0.0, (0.5,)))
+        crossmodal_least_squares(Samples(samples.subject, image, samples.text_side, 1.0, 0.0))
 
 
 # ---- model-agnostic least squares
@@ -243,10 +243,11 @@ def oracle_fit(table, name, basis, counted):
     n = int(n_image + n_text)
     masks = np.unpackbits(table[f"{name}_masks"], axis=1)[:, :n].astype(bool)
     counts = table[f"{name}_counts"] if counted else np.ones(len(masks))
-    players = Players(int(n_image), int(n_text), tuple(map(str, range(n))), empty_value=empty, full_value=full)
-    pairs = agnostic.choose_pairs(players, "all" if basis == "full" else "crossmodal")
+    players = Subject(int(n_image), int(n_text), tuple(map(str, range(n))))
+    pairs = agnostic.choose_pairs(players, "full" if basis == "full" else "crossmodal")
     index, p = ("shapley", 0.5) if name == "shap" else ("banzhaf", int(name[1]) / 10)
-    return agnostic.fit(masks, counts / counts.sum(), table[f"{name}_values"] - empty, players, p, index, pairs)
+    weights, values, ends = counts / counts.sum(), table[f"{name}_values"] - empty, (0.0, full - empty)
+    return agnostic.fit(masks, weights, values, players, ends, p, index, pairs)
 
 
 CASES = [(p, w, b) for p in ("p3", "p5", "p7") for w in ("ones", "counts") for b in ("full", "cmlookup")]
@@ -337,7 +338,7 @@ def test_filtering_keeps_the_strongest_players_and_a_quota_of_text(rng):
     n_image, n_text = 190, 14
     attributions = np.concatenate([np.linspace(1, 2, n_image), np.linspace(0.01, 0.02, n_text)])
     n = n_image + n_text
-    explanation = fixlip.Explanation(0.0, attributions, np.zeros((n, n)), Players(n_image, n_text, ("x",) * n))
+    explanation = fixlip.Explanation(0.0, attributions, np.zeros((n, n)), Subject(n_image, n_text, ("x",) * n))
     chosen = agnostic.strongest_players(explanation)
     assert len(chosen) == 72 and (chosen >= n_image).sum() == 5
     np.testing.assert_array_equal(chosen[:67], np.arange(n_image - 67, n_image))
@@ -353,10 +354,10 @@ def test_filtered_pairs_recover_a_sparse_game(rng):
 
     game = Game()
     game.n_image, game.n_text = n_image, n_text
-    found = agnostic.agnostic_least_squares(game, 4000, 0.5, pairs="filtered")
+    found = agnostic.agnostic_least_squares(game, 4000, 0.5, basis="filtered")
     assert found.interactions[4, 151] == pytest.approx(2, abs=1e-6)
     assert found.interactions[9, 20] == pytest.approx(1, abs=1e-6)
-    some = agnostic.agnostic_least_squares(game, 400, 0.5, pairs=[4, 9, 20, 151])
+    some = agnostic.agnostic_least_squares(game, 400, 0.5, basis=[4, 9, 20, 151])
     assert some.interactions[4, 151] == pytest.approx(2, abs=1e-6)
 
 
@@ -368,8 +369,8 @@ def test_filtered_pairs_recover_a_sparse_game(rng):
         ({"p": 1}, "p: got 1"),
         ({"index": "owen"}, "index: got 'owen'"),
         ({"order": 3}, "order: got 3"),
-        ({"pairs": "some"}, "pairs: got 'some'"),
-        ({"pairs": [0, 8]}, r"pairs: got players \[0, 8\], wanted numbers from 0 to 7"),
+        ({"basis": "some"}, "basis: got 'some'"),
+        ({"basis": [0, 8]}, r"basis: got players \[0, 8\], wanted numbers from 0 to 7"),
     ],
 )
 def test_agnostic_refuses_what_does_not_fit(options, message):
@@ -404,6 +405,6 @@ def test_large_grids_are_answered_or_told_why_not(rng, n_image, n_text):
         agnostic.agnostic_least_squares(game, 4000)
     found = crossmodal_least_squares(samples, basis="crossmodal")
     np.testing.assert_allclose(found.crossmodal(), image_map @ text_map.T, atol=1e-6)
-    filtered = agnostic.agnostic_least_squares(game, 8000, pairs="filtered")
+    filtered = agnostic.agnostic_least_squares(game, 8000, basis="filtered")
     assert filtered.interactions.any() and len(filtered.first_order().top(5, kind="players")) == 5
     assert found.highest(20).sum() == 20

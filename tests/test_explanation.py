@@ -1,32 +1,14 @@
 import dataclasses
+import json
 
 import numpy as np
 import pytest
+from toys import make
 
 import fixlip
 from fixlip import Explanation
 from fixlip.masks import enumerate_masks, mask_weights
-from fixlip.players import Players, patch_labels
-
-LABELS = (*patch_labels((2, 3)), "black", "dog", "dog")
-
-
-def make(p=0.4, seed=0, **changes):
-    """Six patches and three tokens with known numbers in them."""
-    rng = np.random.default_rng(seed)
-    pairs = np.triu(rng.normal(size=(9, 9)), 1)
-    picture = rng.integers(0, 255, (20, 30, 3), dtype=np.uint8)
-    players = Players(6, 3, LABELS, (2, 3), picture, "black dog dog", "toy", empty_value=1.5, full_value=9.25)
-    fields = {
-        "constant": 1.25,
-        "attributions": rng.normal(size=9),
-        "interactions": pairs + pairs.T,
-        "players": players,
-        "p": p,
-        "estimator": "by hand",
-        "budget": 64,
-    }
-    return Explanation(**(fields | changes))
+from fixlip.subject import Subject
 
 
 def test_predict_is_the_sum_over_present_players_and_pairs():
@@ -112,10 +94,10 @@ def test_saving_and_loading_changes_nothing(tmp_path):
         if field.name == "stderr":
             for found, expected in zip(loaded.stderr, stderr, strict=True):
                 np.testing.assert_array_equal(found, expected)
-        elif field.name != "players":
+        elif field.name != "subject":
             np.testing.assert_array_equal(getattr(loaded, field.name), getattr(explanation, field.name))
-    for field in dataclasses.fields(Players):
-        np.testing.assert_array_equal(getattr(loaded.players, field.name), getattr(explanation.players, field.name))
+    for field in dataclasses.fields(Subject):
+        np.testing.assert_array_equal(getattr(loaded.subject, field.name), getattr(explanation.subject, field.name))
     assert loaded.top(1)[0].stderr == 0.2
     assert [file.name for file in tmp_path.iterdir()] == ["pair.npz"]
 
@@ -159,6 +141,13 @@ def test_a_failed_save_harms_no_earlier_file(tmp_path, monkeypatch):
         ({"attributions": np.full(9, np.nan)}, "not finite"),
         ({"constant": float("inf")}, "constant: got inf"),
         ({"p": 1.0}, "p: got 1"),
+        ({"index": "banzaf"}, "index: got 'banzaf', wanted one of"),
+        ({"order": 7}, "order: got 7, wanted 1 or 2"),
+        ({"order": 1}, "order: got 1 with interactions"),
+        ({"index": "shapley", "p": 0.3}, "p: got 0.3 with the index 'shapley', which averages over all p"),
+        ({"attributions": np.zeros(9, complex)}, "attributions: got entries of type complex128, wanted real numbers"),
+        ({"stderr": (np.zeros(8), np.zeros((9, 9)))}, r"stderr: got shape \(8,\), wanted \(9,\)"),
+        ({"stderr": (np.zeros(9), np.full((9, 9), -1.0))}, "stderr: got values that are not finite, or below 0"),
     ],
 )
 def test_inconsistent_numbers_are_refused(changes, message):
@@ -168,9 +157,9 @@ def test_inconsistent_numbers_are_refused(changes, message):
 
 def test_players_must_fit_each_other():
     with pytest.raises(ValueError, match="labels: got 2, wanted one for each of the 3 players"):
-        Players(2, 1, ("a", "b"))
+        Subject(2, 1, ("a", "b"))
     with pytest.raises(ValueError, match="grid: got"):
-        Players(3, 0, ("a", "b", "c"), grid=(2, 2))
+        Subject(3, 0, ("a", "b", "c"), grid=(2, 2))
 
 
 def test_summary_says_it_in_words():
@@ -192,3 +181,137 @@ def test_the_public_names_are_few_and_light(run_python):
         "print({m.split('.')[0] for m in sys.modules} & {'torch', 'transformers', 'ipywidgets', 'bokeh', 'scipy'})"
     )
     assert heavy.stdout.strip() == "set()"
+
+
+def test_nobody_changes_an_explanation_from_outside():
+    values = np.arange(9.0)
+    explanation = make(attributions=values)
+    values[:] = 0
+    assert explanation.attributions[3] == 3
+    for array in (explanation.attributions, explanation.interactions):
+        with pytest.raises(ValueError, match="read-only"):
+            array[0] = 1
+
+
+def test_one_player_is_as_good_as_a_list_of_one():
+    explanation = make()
+    np.testing.assert_array_equal(explanation.restrict("black").attributions, explanation.restrict([6]).attributions)
+    with pytest.raises(ValueError, match="players: got NoneType, wanted a list of numbers or labels"):
+        explanation.restrict(None)
+
+
+# ---- differences
+
+
+@pytest.mark.parametrize("second", [{"p": 0.8}, {"index": "shapley", "p": 0.5}])
+def test_the_first_order_of_a_difference_is_the_difference_of_first_orders(second):
+    """Also where the two are of different p or index, and so have no p in common."""
+    one, other = make(0.2), make(seed=1, **second)
+    found = (one - other).first_order()
+    np.testing.assert_allclose(
+        found.attributions, one.first_order().attributions - other.first_order().attributions, atol=1e-12
+    )
+    assert found.constant == pytest.approx(one.first_order().constant - other.first_order().constant)
+    assert not hasattr(one - other, "p") and found.order == 1
+
+
+def test_a_difference_says_what_it_is_of():
+    difference = make(0.2, full_value=9.0) - make(0.8, full_value=7.5)
+    assert difference.headline == "Difference +1.50" and "p = 0.2 minus p = 0.8" in difference.facts()
+    bundle, _ = difference._repr_mimebundle_()
+    assert "image/png" in bundle and "Difference +1.50" in bundle["text/plain"]
+
+
+# ---- files that are not what they should be
+
+
+def rewritten(path, change):
+    """A saved explanation with its arrays or facts changed."""
+    with np.load(make().save(path)) as archive:
+        arrays = {name: archive[name] for name in archive.files}
+    facts = json.loads(str(arrays["facts"]))
+    change(arrays, facts)
+    arrays["facts"] = np.array(json.dumps(facts))
+    np.savez_compressed(path, **arrays)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda a, f: f.update(index="foo"), "index: got 'foo'"),
+        (lambda a, f: f.update(order=7), "order: got 7"),
+        (lambda a, f: f.update(p="x"), "p: got 'x'"),
+        (lambda a, f: f.update(constant=None), "it is damaged"),
+        (lambda a, f: f.pop("constant"), "constant is missing"),
+        (lambda a, f: f.pop("subject"), "subject is missing"),
+        (lambda a, f: f.update(format=9), "format 9, this version reads 2"),
+        (lambda a, f: f["subject"].update(grid=[-2, -3]), "grid: got"),
+        (lambda a, f: f["subject"].update(grid=5), "it is damaged"),
+        (lambda a, f: f["subject"].update(labels=list(range(9))), "labels: wanted strings"),
+        (lambda a, f: f["subject"].update(n_image=-6), "n_image is -6"),
+        (lambda a, f: a.update(attributions=np.zeros(9, complex)), "attributions is an array of complex128"),
+        (lambda a, f: a.update(interactions=np.zeros(81)), "interactions is an array of float64 with 1 dimensions"),
+        (lambda a, f: a.update(image=np.zeros((4, 4), np.uint8)), "image is an array of uint8 with 2 dimensions"),
+        (lambda a, f: a.update(image=np.zeros((4, 4, 2), np.uint8)), "image: got uint8 of shape"),
+        (
+            lambda a, f: a.update(stderr_attributions=np.zeros(3), stderr_interactions=np.zeros((9, 9))),
+            r"stderr: got shape \(3,\)",
+        ),
+    ],
+)
+def test_a_file_with_wrong_contents_is_refused_in_a_sentence(change, message, tmp_path):
+    path = rewritten(tmp_path / "changed.npz", change)
+    with pytest.raises(ValueError, match=f"path: .*changed.npz' is no saved explanation \\(.*{message}"):
+        Explanation.load(path)
+
+
+def test_every_damaged_byte_gives_a_sentence_or_the_same_numbers(tmp_path):
+    path = make().save(tmp_path / "whole.npz")
+    whole = path.read_bytes()
+    rng = np.random.default_rng(0)
+    refused = 0
+    for at in rng.integers(0, len(whole), 150):
+        damaged = bytearray(whole)
+        damaged[at] ^= 0xFF
+        path.write_bytes(damaged)
+        try:
+            Explanation.load(path)
+        except ValueError as error:
+            assert "allow_pickle" not in str(error) and str(error).count("path: ") == 1
+            refused += 1
+    assert refused > 100
+
+
+def test_an_archive_made_to_fill_memory_is_refused_before_it_is_unpacked(tmp_path):
+    import tracemalloc
+
+    path = rewritten(tmp_path / "bomb.npz", lambda a, f: a.update(interactions=np.zeros((6000, 6000))))
+    assert path.stat().st_size < 500_000
+    tracemalloc.start()
+    with pytest.raises(ValueError, match="interactions would take more memory than such a file can need"):
+        Explanation.load(path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 50e6
+    ignored = rewritten(tmp_path / "more.npz", lambda a, f: a.update(unasked=np.zeros((6000, 6000))))
+    assert Explanation.load(ignored).constant == 1.25
+
+
+def test_objects_in_a_file_are_refused_without_advice_to_load_them(tmp_path):
+    np.savez(tmp_path / "objects.npz", facts=np.array([{}], dtype=object), attributions=1, interactions=1)
+    with pytest.raises(ValueError, match="facts is an array of object") as caught:
+        Explanation.load(tmp_path / "objects.npz")
+    assert "pickle" not in str(caught.value)
+
+
+def test_files_of_the_first_edition_are_read(tmp_path):
+    def as_it_was(arrays, facts):
+        facts["format"] = 1
+        facts["players"] = {k: v for k, v in facts.pop("subject").items() if k != "origins"}
+        facts["players"] |= {name: facts.pop(name) for name in ("empty_value", "full_value")}
+        facts.pop("counts")
+
+    loaded, expected = Explanation.load(rewritten(tmp_path / "old.npz", as_it_was)), make()
+    np.testing.assert_array_equal(loaded.interactions, expected.interactions)
+    assert (loaded.empty_value, loaded.full_value, loaded.text) == (1.5, 9.25, "black dog dog")

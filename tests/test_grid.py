@@ -64,9 +64,57 @@ def test_an_interruption_keeps_the_images_that_were_done(encoder, images, monkey
         yield from whole(pixels, masks)
 
     monkeypatch.setattr(encoder, "embed_images", interrupted)
-    with pytest.warns(UserWarning, match="interrupted: going on with the first 1 of 2 images"):
+    with pytest.warns(UserWarning, match="interrupted: going on with 1 of 2 images and 3 of 3 captions"):
         grid = fixlip.explain_all(encoder, images, CAPTIONS, budget=16, progress=False)
     assert grid.shape == (1, 3) and grid[0, 2].text == CAPTIONS[2]
+
+
+def interrupt_after(encoder, name, batches, monkeypatch):
+    """Let an encoder do so many batches and then be interrupted, once; returns the batches it did."""
+    whole, done = getattr(encoder, name), []
+
+    def interrupted(prepared, masks):
+        for batch in whole(prepared, masks):
+            if len(done) == batches:
+                done.append("interrupted")
+                raise KeyboardInterrupt
+            done.append(len(batch))
+            yield batch
+
+    monkeypatch.setattr(encoder, name, interrupted)
+    return done
+
+
+def test_an_image_that_was_interrupted_is_dropped_and_nothing_more_is_encoded(images, monkeypatch):
+    """Explained from fewer masks than the others it would count as whole."""
+    slow = fixlip.load("emoji-clip", device="cpu", batch_size=8)
+    done = interrupt_after(slow, "embed_images", 5, monkeypatch)
+    with pytest.warns(UserWarning, match="interrupted: going on with 1 of 2 images"):
+        grid = fixlip.explain_all(slow, images, CAPTIONS, budget=32, progress=False)
+    assert done == [8] * 5 + ["interrupted"] and [side.budget for side in grid.images] == [32]
+
+
+def test_an_interruption_during_captions_keeps_those_that_were_done(images, monkeypatch):
+    slow = fixlip.load("emoji-clip", device="cpu", batch_size=1024)
+    interrupt_after(slow, "embed_texts", 2, monkeypatch)
+    with pytest.warns(UserWarning, match="interrupted: going on with 1 of 2 images and 2 of 3 captions"):
+        grid = fixlip.explain_all(slow, images, CAPTIONS, budget=16, progress=False)
+    assert grid.shape == (1, 2) and grid[0, 1].text == CAPTIONS[1]
+
+
+def test_an_interruption_before_there_is_a_grid_is_an_interruption(images, monkeypatch):
+    slow = fixlip.load("emoji-clip", device="cpu", batch_size=8)
+    interrupt_after(slow, "embed_images", 1, monkeypatch)
+    with pytest.raises(KeyboardInterrupt):
+        fixlip.explain_all(slow, images, CAPTIONS, budget=32, progress=False)
+
+
+def test_rounds_end_when_they_are_interrupted(monkeypatch):
+    slow, shown = fixlip.load("emoji-clip", device="cpu", batch_size=16), fixlip.emoji.scene(11)
+    done = interrupt_after(slow, "embed_images", 6, monkeypatch)
+    with pytest.warns(UserWarning, match="interrupted: going on with the 32 of 64 masked images"):
+        found = fixlip.explain(slow, shown.image, shown.caption, target_faithfulness=0.999, progress=False)
+    assert found.budget == 96 and done[-1] == "interrupted"
 
 
 def test_bad_input_is_told_before_any_mask_is_encoded(encoder, images, monkeypatch):
@@ -75,6 +123,10 @@ def test_bad_input_is_told_before_any_mask_is_encoded(encoder, images, monkeypat
         fixlip.explain_all(encoder, images, "a cat")
     with pytest.raises(ValueError, match="a list of at least one image"):
         fixlip.explain_all(encoder, [], CAPTIONS)
+    with pytest.raises(ValueError, match="images: got 'photo.png', wanted a list of at least one image"):
+        fixlip.explain_all(encoder, "photo.png", CAPTIONS)
+    with pytest.raises(ValueError, match="texts: got None"):
+        fixlip.explain_all(encoder, images, None)
     with pytest.raises(ValueError, match="there is no file"):
         fixlip.explain_all(encoder, [*images, "missing.png"], CAPTIONS)
     with pytest.raises(ValueError, match="index: got 'x'"):
@@ -83,6 +135,8 @@ def test_bad_input_is_told_before_any_mask_is_encoded(encoder, images, monkeypat
     grid = fixlip.explain_all(encoder, images[:1], CAPTIONS[:1], budget=16, progress=False)
     with pytest.raises(IndexError, match="within 1 x 1"):
         grid[0, 1]
+    with pytest.raises(IndexError, match=r"grid: got \[0\], wanted the numbers of an image and a caption"):
+        grid[0]
     other = fixlip.load("emoji-siglip", device="cpu")
     theirs = fixlip.sample(fixlip.Game(other, images[0], "a cat"), 16, progress=False)
     with pytest.raises(ValueError, match="one model for both"):

@@ -282,7 +282,7 @@ def test_error_bars_cover_what_they_should(smooth):
 def test_long_captions_are_expanded_by_the_kernel_too(rng):
     game = SmoothGame(20, 12, seed=1)
     samples = fixlip.sample(game, 256, p=0.5, progress=False)
-    assert not samples.text.exact
+    assert not samples.text_side.exact
     found = samples.explain(0.5)
     fresh = rng.random((2000, 32)) < 0.5
     truth = game(fresh)

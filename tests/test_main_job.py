@@ -5,7 +5,7 @@ import pytest
 
 import fixlip
 from fixlip.api import cost
-from fixlip.encoders.huggingface import EMBEDDED
+from fixlip.encoders.sources import EMBEDDED
 from fixlip.metrics.pointing_game import pointing_game, tokens_of
 
 

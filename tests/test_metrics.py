@@ -1,15 +1,16 @@
 """The measures against the published code's numbers."""
 
 import dataclasses
+import math
 
 import numpy as np
 import pytest
 from PIL import Image
-from test_subsets import published
-from toys import ORACLES, TableGame, mosaic
+from toys import ORACLES, TableGame, mosaic, published
 
 import fixlip
 from fixlip import Explanation
+from fixlip.masks import enumerate_masks
 from fixlip.metrics import (
     Curves,
     PointingGame,
@@ -22,7 +23,8 @@ from fixlip.metrics import (
 )
 from fixlip.metrics import mosaic as make_mosaic
 from fixlip.metrics.pointing_game import PUBLISHED_GAMES, tokens_of
-from fixlip.players import Players
+from fixlip.subject import Subject
+from fixlip.subsets import subsets
 
 
 @pytest.fixture(scope="module")
@@ -57,52 +59,132 @@ def test_the_game_gives_the_published_values(oracle, game, name):
     np.testing.assert_allclose(game(masks) - game.empty_value, table[f"{name}_gt"], rtol=1e-4, atol=1e-4)
 
 
-def test_faithfulness_asks_on_masks_drawn_as_the_explanation_was_fitted(rng):
-    values = rng.normal(size=2**6)
-    toy = TableGame(values, 4, 2)
+@pytest.mark.parametrize(("index", "p"), [("banzhaf", 0.3), ("banzhaf", 0.8), ("shapley", 0.5)])
+def test_faithfulness_asks_on_masks_drawn_as_the_explanation_was_fitted(rng, index, p):
+    """On many masks it comes close to what all 64, weighted as they are drawn, give."""
     from fixlip.estimators.exact import exact
 
-    for index, p in (("banzhaf", 0.3), ("banzhaf", 0.8), ("shapley", 0.5)):
-        best = exact(toy, p, index)
-        scores = faithfulness(best, toy, n_masks=4000)
-        worse = faithfulness(dataclasses.replace(best, attributions=best.attributions + 0.3), toy, n_masks=4000)
-        assert 0 < scores.r2 < 1 and scores.r2 > worse.r2 and scores.mse < worse.mse
-        assert scores.weighted_r2 <= 1
-    constant = dataclasses.replace(best, attributions=np.zeros(6), interactions=np.zeros((6, 6)))
-    assert np.isnan(faithfulness(constant, toy).spearman)
+    toy = TableGame(rng.normal(size=2**6), 4, 2)
+    best = exact(toy, p, index)
+    masks, n = enumerate_masks(6), 6
+    sizes = masks.sum(axis=1)
+    if index == "banzhaf":
+        weights = p**sizes * (1 - p) ** (n - sizes)
+    else:
+        inner = (0 < sizes) & (sizes < n)
+        counts = np.array([math.comb(n, k) for k in sizes])
+        weights = np.where(inner, 1 / np.where(inner, sizes * (n - sizes), 1) / counts, 0.0)
+    weights /= weights.sum()
+    error = toy.values - best.predict(masks)
+    variance = weights @ (toy.values - weights @ toy.values) ** 2
+    scores = faithfulness(best, toy, n_masks=40_000)
+    assert scores.mse == pytest.approx(weights @ error**2, rel=0.05)
+    assert scores.r2 == pytest.approx(1 - weights @ error**2 / variance, abs=0.03)
+    worse = faithfulness(dataclasses.replace(best, attributions=best.attributions + 0.3), toy)
+    assert scores.r2 > worse.r2 and scores.mse < worse.mse
+
+
+def test_the_weighted_share_of_variance_counts_masks_by_their_weights(rng):
+    truth, predicted, weights = rng.normal(size=20), rng.normal(size=20), rng.integers(1, 5, 20)
+    found = agreement(truth, predicted, weights)
+    repeated = agreement(np.repeat(truth, weights), np.repeat(predicted, weights))
+    assert found.weighted_r2 == pytest.approx(repeated.r2) and found.r2 != pytest.approx(repeated.r2)
+
+
+def test_predictions_that_never_vary_have_no_correlation(rng):
+    constant = dataclasses.replace(mosaic(), attributions=np.zeros(53), interactions=np.zeros((53, 53)))
+    scores = faithfulness(constant, Answering(lambda masks: masks.sum(axis=1)))
+    assert np.isnan([scores.spearman, scores.pearson, scores.kendall]).all() and scores.r2 < 0.01
+
+
+class Answering:
+    """A game of 49 + 4 players that answers as a function of the masks says."""
+
+    n_image, n_text = 49, 4
+
+    def __init__(self, answer):
+        self.answer = answer
+
+    def __call__(self, masks):
+        return self.answer(masks)
+
+
+@pytest.mark.parametrize("p", [0.5, "shapley"])
+def test_faithfulness_of_more_than_a_thousand_players(p):
+    """32 x 32 patches and eight tokens: there are more coalitions of 516 of them than a float can count."""
+    n = 1032
+    worth = np.random.default_rng(0).normal(size=n)
+    explanation = Explanation(0.0, worth, np.zeros((n, n)), Subject(1024, 8, tuple(map(str, range(n)))))
+    noisy = Answering(lambda masks: masks @ worth + 0.01 * np.cos(np.arange(len(masks))))
+    noisy.n_image, noisy.n_text = 1024, 8
+    scores = faithfulness(explanation, noisy, p, n_masks=200)
+    assert scores.r2 > 0.999 and np.isfinite(scores.weighted_r2) and scores.mse == pytest.approx(0.01**2 / 2, rel=0.1)
+
+
+def refuse(masks):
+    raise AssertionError("the game was asked")
 
 
 def test_a_game_with_other_players_is_refused_before_it_is_asked():
-    def refuse(masks):
-        raise AssertionError("the game was asked")
-
-    other = TableGame(np.zeros(8), 2, 1)
-    other.__class__ = type("Refusing", (TableGame,), {"__call__": lambda self, masks: refuse(masks)})
+    other = Answering(refuse)
+    other.n_image, other.n_text = 2, 1
     for measure in (faithfulness, insertion_deletion):
         with pytest.raises(ValueError, match=r"game: got 2 \+ 1 players, wanted the 49 \+ 4"):
             measure(mosaic(), other)
     with pytest.raises(ValueError, match="p: got 'owen'"):
-        faithfulness(mosaic(), type("G", (), {"n_image": 49, "n_text": 4})(), "owen")
+        faithfulness(mosaic(), Answering(refuse), "owen")
+
+
+@pytest.mark.parametrize("measure", [faithfulness, insertion_deletion])
+@pytest.mark.parametrize("game", [None, 3, "photo.png", len, type("Uncallable", (), {"n_image": 49, "n_text": 4})()])
+def test_what_is_no_game_is_refused(measure, game):
+    with pytest.raises(ValueError, match=f"game: got {type(game).__name__}, wanted a game"):
+        measure(mosaic(), game)
+
+
+@pytest.mark.parametrize("measure", [faithfulness, insertion_deletion])
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (lambda masks: masks.sum(axis=1)[:, None], r"game: returned shape \(\d+, 1\) for \d+ masks, wanted \(\d+,\)"),
+        (lambda masks: 1.0, r"game: returned shape \(\) for \d+ masks"),
+        (lambda masks: masks.sum(axis=1)[1:], r"game: returned shape \(\d+,\) for \d+ masks"),
+        (lambda masks: None, "game: "),
+        (lambda masks: ["a"] * len(masks), "game: returned list that is no array of numbers"),
+        (lambda masks: [[1, 2], [3]], "game: returned list that is no array of numbers"),
+        (
+            lambda masks: np.where(masks.sum(axis=1) > 26, np.nan, 1.0),
+            r"game: \d+ of \d+ values returned are not finite",
+        ),
+    ],
+)
+def test_a_game_that_returns_nonsense_is_told_in_a_sentence(measure, answer, message):
+    with pytest.raises(ValueError, match=message):
+        measure(mosaic(), Answering(answer))
 
 
 # ---- curves
+
+
+class Greedy(Explanation):
+    """The published search is greedy; ours goes on by swaps and never does worse."""
+
+    @property
+    def subsets(self):
+        return subsets(self.constant, self.attributions, self.interactions, "greedy")
 
 
 @pytest.mark.parametrize("name", ["p3", "p5", "p7", "shap"])
 @pytest.mark.parametrize("order", [1, 2])
 def test_curves_equal_the_published_ones(oracle, game, name, order):
     table, estimator = oracle("fixlip_curves"), oracle("fixlip_estimator")
-    explanation = published(table, estimator, name)
+    explanation = published(estimator, name)
+    n = explanation.n_players
     if order == 1:
-        n = explanation.n_players
-        explanation = Explanation(0.0, table[f"{name}_attr"], np.zeros((n, n)), explanation.players, order=1)
-        curves = insertion_deletion(explanation, game)
+        explanation = Explanation(0.0, table[f"{name}_attr"], np.zeros((n, n)), explanation.subject, order=1)
     else:
-        # The published search is greedy; ours goes on by swaps and never does worse.
-        from fixlip.subsets import subsets
-
-        explanation.__dict__["subsets"] = subsets(explanation, "greedy")
-        curves = insertion_deletion(explanation, game)
+        explanation = Greedy(0.0, explanation.attributions, explanation.interactions, explanation.subject)
+    curves = insertion_deletion(explanation, game)
     scale = np.ptp(table[f"{name}_o{order}_lif"])
     np.testing.assert_allclose(curves.insert, table[f"{name}_o{order}_lif"], atol=2e-4 * scale)
     np.testing.assert_allclose(curves.delete, table[f"{name}_o{order}_mif"], atol=2e-4 * scale)
@@ -125,7 +207,7 @@ def test_curves_equal_the_published_ones(oracle, game, name, order):
 def test_ties_are_removed_together(oracle, game):
     table = oracle("fixlip_curves_extra")
     tied = table["tied_attr"].astype(float)
-    explanation = Explanation(0.0, tied, np.zeros((55, 55)), Players(49, 6, tuple(map(str, range(55)))), order=1)
+    explanation = Explanation(0.0, tied, np.zeros((55, 55)), Subject(49, 6, tuple(map(str, range(55)))), order=1)
     curves = insertion_deletion(explanation, game)
     for name, masks in (("mif", curves.delete_masks), ("lif", curves.insert_masks)):
         np.testing.assert_array_equal(masks, np.unpackbits(table[f"tied_masks_{name}"], axis=1)[:, :55].astype(bool))
@@ -136,8 +218,7 @@ def test_ties_are_removed_together(oracle, game):
 
 def test_a_pair_below_nothing_has_no_normalised_curve():
     explanation = mosaic()
-    upside_down = type("Game", (), {"n_image": 49, "n_text": 4, "__call__": lambda self, masks: -masks.sum(axis=1)})()
-    curves = insertion_deletion(explanation, upside_down)
+    curves = insertion_deletion(explanation, Answering(lambda masks: -masks.sum(axis=1)))
     assert curves.insert[0] == -53 and curves.removed[[0, -1]].tolist() == [0, 1]
     with pytest.raises(ValueError, match=r"the whole pair's value \(-53.00\) is not above that of nothing"):
         area_between_curves(curves)
@@ -154,7 +235,7 @@ def test_recognition_equals_the_published_one(oracle, case):
     crossed = table[f"{case}_cross"]
     pairs = np.zeros((n, n))
     pairs[:n_image, n_image:] = crossed
-    players = Players(n_image, count, tuple(map(str, range(n))), (side, side))
+    players = Subject(n_image, count, tuple(map(str, range(n))), (side, side))
     second = Explanation(0.0, table[f"{case}_first"], pairs + pairs.T, players)
     first = Explanation(0.0, table[f"{case}_firstorder"], np.zeros((n, n)), players, order=1)
     tokens = [[n_image + k] for k in range(count)]
@@ -182,7 +263,7 @@ def test_a_map_without_negative_values_has_a_ceiling(rng):
         0.0,
         np.append(rng.random(49), np.zeros(4)),
         np.zeros((53, 53)),
-        Players(49, 4, tuple(map(str, range(53))), (7, 7)),
+        Subject(49, 4, tuple(map(str, range(53))), (7, 7)),
         order=1,
     )
     assert pointing_game(explanation, [[49], [50], [51], [52]]).pgr == pytest.approx(0.25, abs=1e-9)
@@ -199,6 +280,14 @@ def test_a_game_of_emoji_is_won_and_labels_of_two_tokens_are_handled():
         assert score.pgr > 0.7 and score.by_cell.argmax(axis=1).tolist() == list(range(objects))
     tokens = tokens_of(labels, explanation)
     assert [len(group) for group in tokens] == [2, 1, 1, 1]
+
+
+def test_labels_are_found_among_tokens_that_only_look_like_them():
+    explanation = mosaic(tokens=("a", "b", "ball", "and", "a", "Butter", "fly", "net", "a"))
+    assert tokens_of(("ball", "butter fly"), explanation) == [[51], [54, 55]]
+    assert tokens_of(("a", "a"), explanation) == [[49], [53]], "each label after the one before it"
+    with pytest.raises(ValueError, match="labels: 'ball' has no token"):
+        tokens_of(("butterfly", "ball"), explanation)
 
 
 def test_mosaics_are_made_of_any_four_pictures():
@@ -225,10 +314,14 @@ def test_pointing_games_that_make_no_sense_are_refused():
     explanation = mosaic()
     with pytest.raises(ValueError, match="labels: 'zebra' has no token in the caption; its tokens are cat, banana"):
         PointingGame(image, ("zebra", "b", "c", "d"), 1).score(explanation)
+    with pytest.raises(ValueError, match="labels: ' ' has no token"):
+        tokens_of((" ",), explanation)
     with pytest.raises(ValueError, match="got player 3, which is no token"):
         pointing_game(explanation, [[3]])
+    with pytest.raises(ValueError, match="tokens: got an object without tokens"):
+        pointing_game(explanation, [[49], []])
     with pytest.raises(ValueError, match="tokens: got 5 objects"):
         pointing_game(explanation, [[49]] * 5)
-    shapeless = dataclasses.replace(explanation, players=dataclasses.replace(explanation.players, grid=None))
+    shapeless = dataclasses.replace(explanation, subject=dataclasses.replace(explanation.subject, grid=None))
     with pytest.raises(ValueError, match="form no grid"):
         pointing_game(shapeless, [[49]])

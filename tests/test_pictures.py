@@ -4,12 +4,13 @@ import io
 import numpy as np
 import pytest
 from PIL import Image
-from test_explanation import make
-from toys import mosaic
+from toys import make, mosaic
 
 from fixlip import Explanation
-from fixlip.pictures import alt_text, draw, drawing
-from fixlip.players import Players, patch_labels
+from fixlip.pictures import alt_text, draw, drawing, layout
+from fixlip.pictures.curves import Line, draw_curves
+from fixlip.pictures.words import model_name
+from fixlip.subject import Subject, patch_labels
 
 
 def only(grid, values, tokens=("cat", "dog"), **facts):
@@ -19,7 +20,7 @@ def only(grid, values, tokens=("cat", "dog"), **facts):
     attributions = np.zeros(n)
     for player, value in values.items():
         attributions[player] = value
-    players = Players(n_image, len(tokens), (*patch_labels(grid), *tokens), grid, None, " ".join(tokens), **facts)
+    players = Subject(n_image, len(tokens), (*patch_labels(grid), *tokens), grid, None, " ".join(tokens), **facts)
     return Explanation(0.0, attributions, np.zeros((n, n)), players)
 
 
@@ -113,23 +114,170 @@ def test_wrapping_fills_lines_in_order():
     assert drawing.wrap([50], 1, 10) == [[0]]
 
 
+def chips_drawn(picture, count):
+    """How many chips, each with something dark written in it, the lowest line of chips of a picture has."""
+    rows = np.asarray(picture.convert("RGB"), int)[-2 * 112 : -2 * 68]  # the chips' 44 pixels above the legend
+    inside = (np.abs(rows - drawing.CARD).sum(axis=2) > 0).any(axis=0)
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], inside, [False]]).astype(int)))
+    widths = [rows[:, left:right] for left, right in zip(edges[::2], edges[1::2], strict=True)]
+    assert len(widths) == count
+    return [bool((chip[10:40].sum(axis=2) < 300).any()) for chip in widths]
+
+
 def test_any_text_is_shown(monkeypatch):
-    tokens = ("é", "猫", "кот", "🐈", "\u200b", "\x07", "ﬁ", "")
-    assert draw(mosaic(tokens=tokens)).size
-    monkeypatch.setattr(drawing, "_OTHER_FONTS", ())
+    seen, unseen = ("é", "猫", "кот", "🐈", "ﬁ"), ("\u200b", "\x07", "")
+    for fonts in (drawing.OTHER_FONTS, ()):
+        monkeypatch.setattr(drawing, "OTHER_FONTS", fonts)
+        assert all(chips_drawn(draw(only((7, 7), {}, tokens=seen)), 5)), "written, in one form or another"
+        chips_drawn(draw(only((7, 7), {}, tokens=unseen)), 3)
     assert drawing.fit_font("é猫", 12)[0] == "e[U+732B]"
-    assert draw(mosaic(tokens=tokens)).size
 
 
-@pytest.mark.parametrize("tokens", [(), ("cat",)])
-def test_few_players_are_no_trouble(tokens):
-    assert draw(only((1, 1), {}, tokens=tokens)).size
+def test_few_players_are_no_trouble():
+    one, none = (draw(only((1, 1), {}, tokens=tokens)) for tokens in (("cat",), ()))
+    assert chips_drawn(one, 1) == [True]
+    assert none.height == one.height - 2 * 52, "there is no line of chips"
 
 
-def test_players_that_are_no_grid_are_chips():
-    players = Players(2, 1, ("left", "right", "word"), full_value=1.0, empty_value=0.0)
-    explanation = Explanation(0.0, np.array([1.0, -1, 0]), np.zeros((3, 3)), players)
-    assert draw(explanation).height > draw(only((1, 1), {}, tokens=())).height - 840
+def test_players_that_are_no_grid_are_chips_above_the_words():
+    players = Subject(2, 1, ("left", "right", "word"))
+    explanation = Explanation(0.0, np.array([1.0, -1, 0]), np.zeros((3, 3)), players, full_value=1.0, empty_value=0.0)
+    picture = draw(explanation)
+    above = picture.crop((0, 0, picture.width, picture.height - 2 * 52))
+    (left, right), (word,) = (chips_drawn(p, n) for p, n in ((above, 2), (picture, 1)))
+    assert left and right and word
+
+
+# ---- titles and facts
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("emoji-clip", "emoji-clip"),
+        ("openai/clip-vit-base-patch32", "openai/clip-vit-base-patch32"),
+        ("/home/somebody/models/mine", "mine"),
+        ("/mine/", "mine"),
+        ("./mine", "mine"),
+        ("../../models/mine", "mine"),
+        ("~/mine", "mine"),
+        ("models/of/mine", "mine"),
+        (r"C:\Users\somebody\mine", "mine"),
+        (r"models\mine", "mine"),
+        ("C:/mine", "mine"),
+        ("/", "/"),
+        ("", ""),
+    ],
+)
+def test_readers_are_told_a_folders_last_part_only(name, shown):
+    assert model_name(name) == shown
+
+
+@pytest.mark.parametrize("width", [260, 420, 720])
+def test_no_folders_path_is_in_a_picture(width):
+    named, in_a_folder = (only((2, 2), {0: 1.0}, model=m) for m in ("mine", "/home/somebody/models/mine"))
+    assert draw(named, width=width).tobytes() == draw(in_a_folder, width=width).tobytes()
+
+
+@pytest.mark.parametrize("width", [260, 420, 720])
+def test_nothing_is_cut_from_titles_and_facts(width):
+    title = "What each part contributes, and a word of sixty letters: " + "x" * 60
+    facts = ["9.36 with everything removed", "p = 0.5", "512 masked images", "faithfulness 0.93", "m" * 80]
+    head = layout.lay_out_head(title, facts, width)
+    room = width - 2 * layout.MARGIN
+    for lines, size in ((head.title, layout.TITLE_TEXT), (head.facts, layout.FACT_TEXT)):
+        assert all(drawing.text_width(line, size) <= room for line in lines)
+    assert "".join(head.title).replace(" ", "") == title.replace(" ", "")
+    told = "".join(head.facts)
+    for fact in facts[:-1]:
+        assert any(fact in line for line in head.facts), "a fact stands on one line if it fits"
+    assert told.count("m") == 80 + "".join(facts[:-1]).count("m")
+
+
+def test_the_picture_moves_down_below_a_title_of_several_lines():
+    short, long = (draw(only((2, 2), {0: 1.0}), title=title) for title in ("one", "many " * 40))
+    lines = round((long.height - short.height) / 2 / layout.TITLE_LINE)
+    assert lines >= 2
+    moved = long.crop((0, 2 * 74 + long.height - short.height, long.width, long.height - 30))
+    assert moved.tobytes() == short.crop((0, 2 * 74, short.width, short.height - 30)).tobytes()
+
+
+def test_lines_are_broken_between_words_first():
+    def width(text):
+        return drawing.text_width(text, 12)
+
+    assert drawing.lines_of("one two", 12, width("one two") + 1) == ["one two"]
+    assert drawing.lines_of("one two", 12, width("one two") - 1) == ["one", "two"]
+    assert drawing.lines_of("onetwo", 12, width("one") + 1) == ["one", "two"]
+    assert drawing.lines_of("猫", 12, 1) == ["猫"]
+    assert drawing.lines_of("", 12, 10) == [""]
+
+
+# ---- curves
+
+
+def falling(name="falling", colour=drawing.POSITIVE, **options):
+    return Line(name, [1.0, 0.75, 0.5, 0.25, 0.0], colour, **options)
+
+
+def colours_along(picture, share):
+    """Rows, from the top, at which a picture of 560 pixels has a curve's red or blue in the column of a share."""
+    column = np.asarray(picture.convert("RGB"), int)[:, round(2 * (52 + (540 - 52) * share))]
+    return [np.flatnonzero(np.abs(column - c).sum(axis=1) < 30) for c in (drawing.POSITIVE, drawing.NEGATIVE)]
+
+
+def test_curves_lie_where_their_values_are():
+    rising = Line("rising", [0.0, 0.25, 0.5, 0.75, 1.0], drawing.hex_of(drawing.NEGATIVE))
+    picture = draw_curves([falling(), rising], title="Two curves", x_label="share")
+    top, bottom = 2 * 78, 2 * 300
+    for share in (0.2, 0.4, 0.8):
+        red, blue = (rows[rows > 2 * 70].mean() for rows in colours_along(picture, share))
+        assert red == pytest.approx(top + (bottom - top) * share, abs=4)
+        assert blue == pytest.approx(bottom - (bottom - top) * share, abs=4)
+
+
+def test_dashes_marks_and_labels_change_the_picture():
+    def drawn(line, **options):
+        return draw_curves([line], **({"title": "t", "x_label": "x"} | options))
+
+    plain = drawn(falling())
+    for other in (drawn(falling(dashed=True)), drawn(falling(), mark=0.5), drawn(falling(), x_label="other")):
+        assert other.size == plain.size and other.tobytes() != plain.tobytes()
+    labelled, wordless = drawn(falling(), y_label="similarity"), plain
+    margin = (slice(160, 600), slice(0, 60))
+    assert (np.asarray(labelled.convert("L"))[margin] < 120).any()
+    assert not (np.asarray(wordless.convert("L"))[margin] < 120).any()
+
+
+def test_a_long_title_and_a_long_key_make_the_picture_taller():
+    few = draw_curves([falling()], title="t", x_label="x", width=320)
+    assert draw_curves([falling()], title="many words " * 12, x_label="x", width=320).height > few.height
+    many = [falling(f"curve number {k}, insertion") for k in range(6)]
+    assert draw_curves(many, title="t", x_label="x", width=320).height > few.height
+    assert draw_curves(many, title="t", x_label="x", width=900).height == few.height
+
+
+def test_curves_that_do_not_vary_and_no_curves_at_all_are_drawn():
+    assert draw_curves([], title="t", x_label="x").size == draw_curves([falling()], title="t", x_label="x").size
+    flat = draw_curves([Line("flat", [5.0, 5.0], drawing.POSITIVE)], title="t", x_label="x", levels=[5.0])
+    assert colours_along(flat, 0.5)[0].max() == pytest.approx(2 * (78 + 300) / 2, abs=4)
+
+
+@pytest.mark.parametrize(
+    ("y", "options", "message"),
+    [
+        ([1.0], {}, "lines: 'a' has 1 values, wanted at least two"),
+        ([1.0, float("nan")], {}, "lines: 'a' has values that are not finite"),
+        ([1.0, 2.0], {"mark": 2}, "mark: got 2, wanted a share from 0 to 1"),
+        ([1.0, 2.0], {"levels": []}, "levels: got none"),
+    ],
+)
+def test_curves_that_cannot_be_drawn_are_refused(y, options, message):
+    with pytest.raises(ValueError, match=message):
+        draw_curves([Line("a", y, "#000000")], title="t", x_label="x", **options)
+
+
+# ---- options, words and numbers
 
 
 @pytest.mark.parametrize(
@@ -178,6 +326,51 @@ def test_alt_text_names_the_strongest():
 )
 def test_numbers_carry_their_sign(value, text):
     assert drawing.signed(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "stderr", "text"),
+    [
+        (0.0123, None, "+0.012"),
+        (0.0123, 0.0031, "+0.0123 ± 0.0031"),
+        (0.0123, 0.0041, "+0.012 ± 0.004"),
+        (-0.0041, 0.0008, "-0.0041 ± 0.0008"),
+        (-0.0142, 0.0042, "-0.014 ± 0.004"),
+        (1.3149, 0.0996, "+1.31 ± 0.10"),
+        (1.3149, 0.0999, "+1.31 ± 0.10"),
+        (1.3149, 0.0354, "+1.315 ± 0.035"),
+        (1.3149, 0.0356, "+1.31 ± 0.04"),
+        (-23.46, 1.24, "-23.5 ± 1.2"),
+        (-23.46, 124.0, "-23 ± 124"),
+        (-0.0001, 0.02, "0.000 ± 0.020"),
+        (0.0, 0.5, "0.0 ± 0.5"),
+        (0.1234, 0.0, "+0.12 ± 0"),
+        (0.1234, 1e-17, "+0.123400 ± 1e-17"),
+        (0.1234, float("inf"), "+0.12 ± inf"),
+    ],
+)
+def test_a_value_has_the_decimals_that_its_error_leaves_it(value, stderr, text):
+    assert drawing.with_error(value, stderr) == text
+
+
+def test_no_error_is_rounded_away_and_no_value_gets_more_than_its_error(rng):
+    for value, stderr in zip(rng.normal(size=200), 10 ** rng.uniform(-5, 2, 200), strict=True):
+        told, error = drawing.with_error(float(value), float(stderr)).split(" ± ")
+        assert float(error) == pytest.approx(stderr, rel=0.15)
+        assert len(told.partition(".")[2]) == len(error.partition(".")[2])
+        assert len(error.replace(".", "").lstrip("0")) <= max(2, len(error.partition(".")[0]))
+
+
+def test_colours_are_written_as_pages_want_them():
+    assert drawing.hex_of(drawing.POSITIVE) == "#b2182b"
+    assert drawing.hex_of(drawing.NEGATIVE) == "#2166ac"
+    assert drawing.hex_of((0, 7, 255)) == "#0007ff"
+
+
+def test_ninety_per_cent_of_normal_errors_lie_within_the_interval():
+    from scipy.stats import norm
+
+    assert norm.cdf(drawing.INTERVAL) - norm.cdf(-drawing.INTERVAL) == pytest.approx(0.9, abs=1e-4)
 
 
 def test_ink_reads_on_every_colour():

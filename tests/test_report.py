@@ -1,3 +1,4 @@
+import dataclasses
 import re
 from html.parser import HTMLParser
 
@@ -21,6 +22,12 @@ class Page(HTMLParser):
 
     def handle_data(self, data):
         self.words.append(data)
+
+
+def named(explanation, **names):
+    """The same numbers of a pair that is called otherwise."""
+    kind = "subject" if hasattr(explanation, "subject") else "players"
+    return dataclasses.replace(explanation, **{kind: dataclasses.replace(getattr(explanation, kind), **names)})
 
 
 def test_the_page_loads_nothing_from_anywhere():
@@ -51,6 +58,7 @@ def test_the_strongest_interactions_stand_in_the_table():
     words = " ".join(Page(html(explanation)).words)
     for term in explanation.top(12):
         assert f"{term.labels[1]} with {term.labels[0]}" in words and f"{term.value:+.2f}" in words
+    assert "word or patch" in words
     assert "12.10" in words and "27.32" in words and "4,096" in words
 
 
@@ -62,8 +70,37 @@ def test_any_number_of_tokens_and_either_order_make_a_page(tokens):
         assert html(shown).endswith("</html>\n")
 
 
-def test_standard_errors_are_shown():
+def test_standard_errors_have_significant_digits():
     explanation = mosaic()
     n = explanation.n_players
-    object.__setattr__(explanation, "stderr", (np.full(n, 0.07), np.full((n, n), 0.06)))
-    assert "± 0.06" in html(explanation)
+    for error, shown in ((0.06, "\u00b1 0.06"), (0.004, "\u00b1 0.004"), (0.00052, "\u00b1 0.0005")):
+        object.__setattr__(explanation, "stderr", (np.full(n, 0.07), np.full((n, n), error)))
+        text = html(explanation)
+        assert shown in text and "\u00b1 0.00<" not in text
+        decimals = len(shown.split(".")[1])
+        assert f"{explanation.top(1)[0].value:+.{decimals}f} {shown}" in text, "the value has as many decimals"
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("/home/somebody/secret/my-clip", "my-clip"),
+        (r"C:\Users\somebody\secret\my-clip", "my-clip"),
+        ("../secret/my-clip/", "my-clip"),
+        ("openai/clip-vit-base-patch32", "openai/clip-vit-base-patch32"),
+    ],
+)
+def test_a_page_names_the_model_without_its_folder(name, shown):
+    text = html(named(mosaic(), model=name))
+    assert f">{shown}, explained by" in text and "secret" not in text
+
+
+def test_everything_that_a_file_can_say_is_escaped():
+    evil = "</style><img src=x onerror=alert(1)>\"'&"
+    explanation = mosaic()
+    labels = tuple(evil for _ in explanation.labels)
+    explanation = dataclasses.replace(named(explanation, model=evil, text=evil, labels=labels), estimator=evil)
+    page = Page(html(explanation))
+    assert not any("onerror" in attributes for _, attributes in page.tags)
+    assert all(attributes["src"].startswith("data:") for tag, attributes in page.tags if tag == "img")
+    assert "<img src=x" not in html(explanation) and evil in "".join(page.words)

@@ -58,17 +58,17 @@ def test_extending_encodes_only_what_is_new(smooth):
     before = smooth.calls
     more = samples.extend(36, progress=False)
     assert more.budget == 100 and smooth.calls - before == 36
-    np.testing.assert_array_equal(more.image.masks[:64], samples.image.masks)
+    np.testing.assert_array_equal(more.image_side.masks[:64], samples.image_side.masks)
     at_once = fixlip.sample(SmoothGame(), 100, progress=False)
-    np.testing.assert_array_equal(more.image.masks, at_once.image.masks)
-    np.testing.assert_array_equal(more.image.embeddings, at_once.image.embeddings)
-    np.testing.assert_allclose(more.image.weights, at_once.image.weights)
+    np.testing.assert_array_equal(more.image_side.masks, at_once.image_side.masks)
+    np.testing.assert_array_equal(more.image_side.embeddings, at_once.image_side.embeddings)
+    np.testing.assert_allclose(more.image_side.weights, at_once.image_side.weights)
 
 
 def test_extending_a_small_game_ends_with_all_masks():
     game = RandomBilinearGame(6, 2)
     samples = fixlip.sample(game, 40).extend(100)
-    assert samples.image.exact and samples.budget == 64
+    assert samples.image_side.exact and samples.budget == 64
 
 
 def test_saved_samples_explain_the_same_and_can_go_on(smooth, tmp_path):
@@ -148,7 +148,7 @@ def test_the_first_masks_are_what_a_smaller_budget_draws(smooth):
             r"least squares needs masks drawn at p = 0.5 alone; these were drawn at 0.2",
         ),
         ({"estimator": "tree"}, "the tree proxy needs masks drawn at p = 0.5 alone"),
-        ({"estimator": "tree", "index": "sii"}, "the estimator 'tree' gives \"banzhaf\" alone"),
+        ({"estimator": "tree", "index": "sii"}, "index: got 'sii', wanted one of banzhaf with the estimator 'tree'"),
     ],
 )
 def test_bad_options_are_refused_in_a_sentence(smooth, options, message):
@@ -196,4 +196,4 @@ def test_what_a_mac_knows_no_doubles_for_is_fitted_on_the_processor():
     game = RandomBilinearGame(12, 3)
     game.encoder = SimpleNamespace(device="mps:0")
     found = fixlip.sample(game, 64, progress=False)
-    assert found.fit("image").device == "cpu" and np.isfinite(found.explain().attributions).all()
+    assert found.readout().image.device == "cpu" and np.isfinite(found.explain().attributions).all()

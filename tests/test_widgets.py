@@ -1,5 +1,7 @@
 """Widgets without a browser: every control through its trait, and what would be drawn."""
 
+from dataclasses import replace
+
 import ipywidgets
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ from toys import mosaic
 
 import fixlip
 import fixlip_widgets as widgets
+from fixlip.metrics import area_between_curves, insertion_deletion
 from fixlip_widgets.masking_game import MaskingState
 
 
@@ -71,11 +74,10 @@ def test_the_table_has_error_bars_and_the_faithfulness_is_in_sight(samples):
     explorer = widgets.Explorer(samples)
     explorer.p.value = 0.6
     found = samples.explain(0.6)
-    term = found.top(1)[0]
-    assert (
-        f"{term.value:+.2f}" in explorer.table.value.replace("−", "-")
-        and f"± {term.stderr:.2f}" in explorer.table.value
-    )
+    told = explorer.table.value.replace("−", "-")
+    for term in found.top(10):
+        value, error = (f"{one:+.{2 if abs(one) >= 0.095 else 3}f}" for one in (term.value, term.stderr))
+        assert f">{value}<" in told and f">± {error[1:]}<" in told, "small ones have a digit more"
     assert f"{found.expected_faithfulness:.2f}" in explorer.table.value
     np.testing.assert_allclose(floats(explorer.view, "errors"), found.stderr[0], rtol=1e-5)
     np.testing.assert_allclose(floats(explorer.view, "pair_errors"), found.stderr[1].ravel(), rtol=1e-5)
@@ -84,13 +86,13 @@ def test_the_table_has_error_bars_and_the_faithfulness_is_in_sight(samples):
 def test_the_table_follows_the_player_that_is_kept(samples):
     explorer = widgets.Explorer(samples)
     assert "strongest together" in explorer.table.value
-    word = samples.players.n_image + 1
+    word = samples.subject.n_image + 1
     explorer.view.selected = word
     values = samples.explain(0.5).condition(word)
     strongest = int(np.abs(values).argmax())
     name, rows = explorer.state.table(player=word)
-    assert rows[0][:2] == (samples.players.labels[strongest], pytest.approx(values[strongest]))
-    assert name == f"strongest with {samples.players.labels[word]}" and name in explorer.table.value
+    assert rows[0][:2] == (samples.subject.labels[strongest], pytest.approx(values[strongest]))
+    assert name == f"strongest with {samples.subject.labels[word]}" and name in explorer.table.value
     explorer.order.value = 1
     assert "strongest with" not in explorer.table.value and "together" not in explorer.table.value
 
@@ -125,18 +127,13 @@ def test_an_explanation_alone_can_be_looked_at_but_not_moved():
         widgets.Explorer(mosaic(image=False))
 
 
-def test_of_jobs_that_queue_up_only_the_last_is_run(samples):
-    import threading
-
-    explorer, done = widgets.Explorer(samples), []
-    started, gate = threading.Event(), threading.Event()
-    explorer.in_background(lambda: (started.set(), gate.wait(10), done.append("first")))
-    assert started.wait(10)
-    for name in ("second", "third", "last"):
-        explorer.in_background(lambda name=name: done.append(name))
-    gate.set()
-    explorer.wait()
-    assert done == ["first", "last"]
+def test_players_are_called_by_their_labels_wherever_they_lie():
+    explanation = mosaic()
+    names = [f"region {k}" for k in range(explanation.n_image)]
+    labels = (*names, *explanation.labels[explanation.n_image :])
+    renamed = replace(explanation, subject=replace(explanation.subject, labels=labels))
+    explorer = widgets.Explorer(renamed)
+    assert explorer.view.labels == list(labels) and explorer.view.tokens == ["cat", "banana", "tractor", "ball"]
 
 
 # ---- masking game
@@ -195,15 +192,13 @@ def test_curves_follow_p_and_the_scrubber_shows_the_subset(samples):
     for side in ("insert", "delete"):
         shown.side.value, shown.step.value = side, 30
         assert shown.plot.at == 30 and sum(shown.view.present) == len(shown.view.present) - 30
-    from fixlip.metrics import area_between_curves, insertion_deletion
-
     area = area_between_curves(insertion_deletion(samples.explain(0.3), samples.game))
-    assert shown.state.areas()["second order"] == pytest.approx(area) and f"{area:.2f}" in shown.areas.value
+    assert shown.state.found.areas()["second order"] == pytest.approx(area) and f"{area:.2f}" in shown.areas.value
 
 
 def test_a_second_explanation_can_be_compared(samples):
     shown = widgets.InsertionDeletion(samples.explain(0.5), samples.game, samples.explain(0.3))
-    assert shown.p.disabled and "the other" in shown.state.areas() and len(shown.plot.curves) == 6
+    assert shown.p.disabled and "the other" in shown.state.found.areas() and len(shown.plot.curves) == 6
     assert "p = 0.3" not in shown.against.options, "an explanation alone is of one p"
     with pytest.raises(ValueError, match="game: wanted the game"):
         widgets.InsertionDeletion(samples.explain(0.5))
@@ -216,15 +211,54 @@ def test_what_to_compare_with_is_chosen_in_place(samples):
         shown.against.value = name
         shown.wait()
         assert name in shown.key.value and len(shown.plot.curves) == 6
-        areas[name] = shown.state.areas()[name]
-    assert shown.state.areas()["second order"] > areas["a random order"] + 0.3
-    from fixlip.metrics import area_between_curves, insertion_deletion
-
+        areas[name] = shown.state.found.areas()[name]
+    assert shown.state.found.areas()["second order"] > areas["a random order"] + 0.3
     for name, expected in (("p = 0.3", samples.explain(0.3)), ("faithful Shapley", samples.explain(index="shapley"))):
         assert areas[name] == pytest.approx(area_between_curves(insertion_deletion(expected, samples.game)))
     shown.against.value = shown.against.options[0]
     shown.wait()
     assert len(shown.plot.curves) == 4
+
+
+def test_curves_can_be_cancelled_and_those_before_stay(samples, monkeypatch):
+    shown = widgets.InsertionDeletion(samples)
+    before, computed = shown.plot.curves, []
+
+    def and_then_cancel(explanation, game):
+        computed.append(explanation.p)
+        shown.cancel.click()
+        return insertion_deletion(explanation, game)
+
+    monkeypatch.setattr("fixlip_widgets.insertion_deletion.insertion_deletion", and_then_cancel)
+    shown.p.value = 0.8
+    shown.wait()
+    assert computed == [0.8], "heeded before the next explanation"
+    assert "cancelled" in shown.message.value and shown.cancel.layout.display == "none"
+    assert shown.plot.curves == before and "at p = 0.50" in shown.picture().words, (
+        "the picture says whose curves these are"
+    )
+    monkeypatch.undo()
+    shown.p.value = 0.3
+    shown.wait()
+    assert shown.plot.curves != before and shown.message.value == "" and "at p = 0.30" in shown.picture().words
+
+
+def test_curves_that_cannot_be_drawn_say_why(samples):
+    class Reversed:
+        """The game with its sign changed: removing everything raises the value."""
+
+        shows_progress = False
+
+        def __getattr__(self, name):
+            return getattr(samples.game, name)
+
+        def __call__(self, masks):
+            return -samples.game(masks)
+
+    shown = widgets.InsertionDeletion(samples.explain(0.5), Reversed())
+    assert 'role="alert"' in shown.message.value and "cannot be normalised" in shown.message.value
+    assert shown.plot.curves == [] and sum(shown.view.present) == samples.game.n_players
+    assert "not available" in shown._repr_mimebundle_()["text/plain"]
 
 
 # ---- pointing game
@@ -309,6 +343,14 @@ def numbers(widget):
         yield widget
     for child in getattr(widget, "children", ()):
         yield from numbers(child)
+
+
+def test_without_the_extra_one_sentence_says_what_to_install(run_python):
+    for name in ("anywidget", "ipywidgets"):
+        result = run_python(f"import sys; sys.modules[{name!r}] = None; import fixlip_widgets")
+        last = result.stderr.strip().splitlines()[-1]
+        assert last.startswith(f"ImportError: fixlip_widgets: {name} is not installed")
+        assert 'pip install "fixlip-lab[notebooks]"' in last and "During handling" not in result.stderr
 
 
 def test_a_picture_stays_where_no_kernel_runs(encoder, samples, tmp_path):

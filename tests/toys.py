@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from fixlip import Explanation, emoji
-from fixlip.players import Players, patch_labels
+from fixlip.subject import Subject, patch_labels
 
 ORACLES = Path(__file__).parent / "oracles"
 
@@ -55,7 +55,7 @@ def mosaic(grid=(7, 7), tokens=("cat", "banana", "tractor", "ball"), seed=0, ima
                 for k, token in enumerate(tokens):
                     pairs[i, n_image + k] += 0.8 if token == word else -0.2
     pairs = np.triu(pairs, 1)
-    players = Players(
+    subject = Subject(
         n_image,
         len(tokens),
         (*patch_labels(grid), *tokens),
@@ -63,7 +63,44 @@ def mosaic(grid=(7, 7), tokens=("cat", "banana", "tractor", "ball"), seed=0, ima
         np.asarray(shown.image) if image else None,
         " ".join(tokens),
         "toy",
-        12.1,
-        27.32,
     )
-    return Explanation(12.1, attributions, pairs + pairs.T, players, p, estimator="by hand", budget=4096)
+    ends = {"empty_value": 12.1, "full_value": 27.32}
+    return Explanation(12.1, attributions, pairs + pairs.T, subject, p=p, estimator="by hand", budget=4096, **ends)
+
+
+def make(p=0.4, seed=0, **changes):
+    """Six patches and three tokens with known numbers in them."""
+    rng = np.random.default_rng(seed)
+    pairs = np.triu(rng.normal(size=(9, 9)), 1)
+    picture = rng.integers(0, 255, (20, 30, 3), dtype=np.uint8)
+    labels = (*patch_labels((2, 3)), "black", "dog", "dog")
+    players = Subject(6, 3, labels, (2, 3), picture, "black dog dog", "toy")
+    fields = {
+        "constant": 1.25,
+        "attributions": rng.normal(size=9),
+        "interactions": pairs + pairs.T,
+        "subject": players,
+        "p": p,
+        "estimator": "by hand",
+        "budget": 64,
+        "empty_value": 1.5,
+        "full_value": 9.25,
+    }
+    return Explanation(**(fields | changes))
+
+
+def quadratic(n, seed=0, first=None, second=None, n_text=2):
+    """An explanation of n players with given or normal numbers; only the upper triangle of `second` is read."""
+    rng = np.random.default_rng(seed)
+    first = rng.normal(size=n) if first is None else first
+    pairs = np.triu(rng.normal(size=(n, n)) if second is None else second, 1)
+    return Explanation(0.5, first, pairs + pairs.T, Subject(n - n_text, n_text, tuple(map(str, range(n)))))
+
+
+def published(estimator, name):
+    """The published code's explanation of 49 + 6 players, from the arrays of the oracle "fixlip_estimator"."""
+    n = 55
+    second = np.zeros((n, n))
+    key = f"{name}_full" if name == "shap" else f"{name}_full_ones"
+    second[np.triu_indices(n, 1)] = estimator[f"{key}_second"]
+    return quadratic(n, first=estimator[f"{key}_first"], second=second, n_text=6)

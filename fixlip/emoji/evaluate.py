@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..encoders.huggingface import Encoder, load
+from ..encoders.huggingface import Encoder
+from ..encoders.loading import load
 from ..metrics import quadrant
 from .scenes import Scene, caption, scene, vocabulary
 

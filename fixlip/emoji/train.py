@@ -73,7 +73,7 @@ def build(recipe: Recipe) -> tuple[Any, Any]:
 
 def take_over(model: Any, start: str) -> None:
     """Start from the weights of another embedded model, its patches and their positions resized."""
-    from ..encoders.huggingface import load
+    from ..encoders.loading import load
 
     own = model.state_dict()
     weights = load(start, device="cpu").model.state_dict()

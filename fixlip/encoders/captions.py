@@ -2,7 +2,7 @@
 
 CLIP reads begin of text, tokens, end of text, and pools at the end; its attention is causal, so nothing behind the end
 matters. SigLIP reads tokens and pads them to a fixed length; its attention goes everywhere, and it pools the last
-position. Begin, end and padding are no players and always stay (Baniecki et al., NeurIPS 2025, Section 3 and the
+position. Begin, end and padding are not players and always stay (Baniecki et al., NeurIPS 2025, Section 3 and the
 published code).
 """
 
@@ -73,10 +73,10 @@ class Reader(Protocol):
     max_tokens: int
 
     def read(self, text: str, tokenizer: Any, name: str) -> Caption:
-        """Tokenise a caption; ValueError if it has no token or too many."""
+        """Tokenise a caption; ValueError if it has no token, too many, or special ones."""
 
     def wrap(self, input_ids: torch.Tensor, text: str, labels: tuple[str, ...] | None) -> Caption:
-        """A caption from token ids (length,) that were prepared elsewhere."""
+        """A caption from token ids (length,) that were prepared elsewhere; ValueError if they are no such ids."""
 
 
 class ClipReader:
@@ -84,30 +84,38 @@ class ClipReader:
 
     def __init__(self, config: Any):
         self.max_tokens = int(config.max_position_embeddings) - 2
+        self._vocab_size = int(config.vocab_size)
         self._eos_id = int(config.eos_token_id)
 
     def read(self, text: str, tokenizer: Any, name: str) -> Caption:
-        """Tokenise a caption; ValueError if it has no token or too many."""
+        """Tokenise a caption; ValueError if it has no token, too many, or special ones."""
         ids = tokenizer(text, truncation=False, verbose=False)["input_ids"]
+        _check_special(ids[1:-1], {tokenizer.bos_token_id, tokenizer.eos_token_id}, tokenizer, name)
         _check_count(len(ids) - 2, self.max_tokens, text, name)
+        if max(ids) >= self._vocab_size or self._end(torch.tensor(ids)) != len(ids) - 1:
+            raise ValueError(_strangers(name))
         return self.wrap(torch.tensor(ids), text, _labels(tokenizer, ids[1:-1]))
 
     def wrap(self, input_ids: torch.Tensor, text: str, labels: tuple[str, ...] | None) -> Caption:
         """A caption from token ids (length,), begin and end of text included; padding is cut off."""
-        ids = input_ids.to(torch.int64)
+        ids = _check_ids(input_ids, self._vocab_size)
         if ids.ndim != 1 or len(ids) < 3 or len(ids) > self.max_tokens + 2:
             raise ValueError(
                 f"input_ids: got shape {tuple(ids.shape)}, wanted (length,) with 3 to {self.max_tokens + 2} tokens, "
                 "begin and end of text included."
             )
-        # Older CLIP configurations say 2 where the vocabulary says otherwise; transformers then takes the largest id.
-        end = int(ids.argmax()) if self._eos_id == 2 else int((ids == self._eos_id).int().argmax())
+        end = self._end(ids)
         if end < 2:
             raise ValueError("input_ids: no end-of-text token after the first caption token.")
         positions = torch.arange(1, end)
         names = _names(labels, len(positions))
         # CLIP has no unknown token: its tokenizer reads every text byte by byte.
         return Caption(text or " ".join(names), ids[: end + 1], positions, names, padding_id=int(ids[end]))
+
+    def _end(self, ids: torch.Tensor) -> int:
+        """Where the first end of text stands; 0 if there is none."""
+        # Older CLIP configurations say 2 where the vocabulary says otherwise; transformers then takes the largest id.
+        return int(ids.argmax()) if self._eos_id == 2 else int((ids == self._eos_id).int().argmax())
 
 
 class SiglipReader:
@@ -116,12 +124,17 @@ class SiglipReader:
     def __init__(self, config: Any):
         self.length = int(config.max_position_embeddings)
         self.max_tokens = self.length - 1
+        self._vocab_size = int(config.vocab_size)
 
     def read(self, text: str, tokenizer: Any, name: str) -> Caption:
-        """Tokenise a caption; ValueError if it has no token or too many."""
+        """Tokenise a caption; ValueError if it has no token, too many, or special ones."""
+        ends = {tokenizer.pad_token_id, tokenizer.eos_token_id, tokenizer.bos_token_id}
+        bare = tokenizer(text, truncation=False, verbose=False, add_special_tokens=False)["input_ids"]
+        _check_special(bare, ends, tokenizer, name)
         full = {"padding": "max_length", "max_length": self.length, "padding_side": "right"}
         ids = tokenizer(text, truncation=False, verbose=False, **full)["input_ids"]
-        ends = {tokenizer.pad_token_id, tokenizer.eos_token_id, tokenizer.bos_token_id}
+        if max(ids) >= self._vocab_size:
+            raise ValueError(_strangers(name))
         positions = [k for k, token in enumerate(ids) if token not in ends]
         _check_count(len(positions), self.max_tokens, text, name)
         return Caption(
@@ -139,7 +152,7 @@ class SiglipReader:
         The padding is whatever the sequence ends with. SigLIP pads with its end of text; SigLIP-2 with another token,
         and then one end of text stands between caption and padding.
         """
-        ids = input_ids.to(torch.int64)
+        ids = _check_ids(input_ids, self._vocab_size)
         if tuple(ids.shape) != (self.length,):
             raise ValueError(f"input_ids: got shape {tuple(ids.shape)}, wanted ({self.length},), padded at the end.")
         padding_id = int(ids[-1])
@@ -153,6 +166,28 @@ class SiglipReader:
 
 
 READERS: dict[str, Callable[[Any], Reader]] = {"clip": ClipReader, "siglip": SiglipReader}
+
+
+def _check_ids(input_ids: torch.Tensor, vocab_size: int) -> torch.Tensor:
+    if input_ids.is_floating_point() or input_ids.is_complex() or input_ids.dtype == torch.bool:
+        raise ValueError(f"input_ids: got entries of type {input_ids.dtype}, wanted whole numbers (token ids).")
+    ids = input_ids.to(torch.int64)
+    outside = ids[(ids < 0) | (ids >= vocab_size)]
+    if len(outside):
+        raise ValueError(f"input_ids: got {int(outside[0])}, wanted token ids from 0 to {vocab_size - 1:,}.")
+    return ids
+
+
+def _check_special(ids: list[int], special: set[int | None], tokenizer: Any, name: str) -> None:
+    """Begin, end and padding belong around a caption; written inside one, they would cut it."""
+    for token_id in ids:
+        if token_id in special:
+            token = str(tokenizer.convert_ids_to_tokens(token_id))
+            raise ValueError(f"text: the caption holds {token!r}, a special token of {name}; leave it out.")
+
+
+def _strangers(name: str) -> str:
+    return f"text: the tokenizer of {name} gives token ids that the model does not know; they do not belong together."
 
 
 def _check_count(count: int, most: int, text: str, name: str) -> None:

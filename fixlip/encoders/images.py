@@ -1,8 +1,9 @@
-"""Reading pictures: any file, mode and orientation becomes an upright RGB picture."""
+"""Pictures: any file, mode and orientation becomes an upright RGB picture, and the part of it that a model sees."""
 
 from __future__ import annotations
 
 import os
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,20 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 ImageSource = str | os.PathLike[str] | Image.Image | NDArray[Any]
 
+# No model reads more than a few hundred pixels a side. Above so many pixels in all, a picture is first reduced by a
+# whole factor, which leaves its shorter side this long at least: twice what is ever shown.
+LARGE = 16_000_000
+SHORT_SIDE = 1344
+# Modes whose values may be averaged as they are.
+_AVERAGED = ("L", "LA", "RGB", "RGBA", "CMYK", "YCbCr")
+
 
 def read_image(source: ImageSource) -> Image.Image:
     """Return an upright RGB picture.
 
     Files are read whole and turned as their EXIF orientation says; transparency is laid on white; grey, palette and
-    16-bit pictures are converted.
+    16-bit pictures are converted. Pictures of more than 16 million pixels come back smaller, since reducing them takes
+    longer the later it is done; the shorter side keeps at least 1344 pixels.
 
     Args:
         source: a file, a Pillow image, or an array of shape (height, width) or (height, width, 3 or 4): uint8, or
@@ -38,14 +47,23 @@ def read_image(source: ImageSource) -> Image.Image:
 
 
 def _open(path: Path) -> Image.Image:
-    if not path.exists():
-        raise ValueError(f"image: there is no file {str(path)!r}.")
-    if path.is_dir():
-        raise ValueError(f"image: {str(path)!r} is a folder, wanted a picture file.")
     try:
-        with Image.open(path) as image:
+        if not path.exists():
+            raise ValueError(f"image: there is no file {str(path)!r}.")
+        if path.is_dir():
+            raise ValueError(f"image: {str(path)!r} is a folder, wanted a picture file.")
+    except OSError as error:  # a name that is too long, say
+        raise ValueError(f"image: no file can have the name {_short(path)!r} ({error.strerror}).") from None
+    try:
+        with warnings.catch_warnings():
+            # Pillow warns of pictures that it reads; those that it refuses are an error, see below.
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            image = Image.open(path)
+        with image:
+            if image.width * image.height > LARGE:
+                image.draft(image.mode, (SHORT_SIDE, SHORT_SIDE))  # JPEG files can be decoded at half the size
             image.load()
-            return image.copy()
+            return _shrunk(image).copy() if image.mode in _AVERAGED else image.copy()
     except UnidentifiedImageError:
         raise ValueError(
             f"image: {str(path)!r} is not a picture that Pillow can read (PNG, JPEG, WebP, ...)."
@@ -81,7 +99,17 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     if image.has_transparency_data:
         rgba = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba)
-    return image.convert("RGB")
+    return _shrunk(image.convert("RGB"))
+
+
+def _shrunk(image: Image.Image) -> Image.Image:
+    """A large picture reduced by averaging; any other as it is."""
+    factor = min(image.size) // SHORT_SIDE
+    return image.reduce(factor) if factor > 1 and image.width * image.height > LARGE else image
+
+
+def _short(path: Path, most: int = 100) -> str:
+    return str(path) if len(str(path)) <= most else f"{str(path)[:most]}…"
 
 
 def _to_8_bit(image: Image.Image) -> Image.Image:
@@ -93,3 +121,23 @@ def _to_8_bit(image: Image.Image) -> Image.Image:
     elif low < 0 or high > 255:
         values = (values - low) * (255 / (high - low))
     return Image.fromarray(np.round(values).astype(np.uint8))
+
+
+def widen(image: Image.Image, most: int = 20) -> Image.Image:
+    """Cut extreme panoramas to `most` times their short side, of which the model sees the middle square anyway."""
+    short = min(image.size)
+    width, height = (min(side, most * short) for side in image.size)
+    left, top = (image.width - width) // 2, (image.height - height) // 2
+    return image if (width, height) == image.size else image.crop((left, top, left + width, top + height))
+
+
+def view(image: Image.Image, processor: Any, longest: int = 672) -> NDArray[np.uint8]:
+    """The part of the picture that the processor keeps, for showing, at up to `longest` pixels a side."""
+    size, crop = dict(processor.size or {}), dict(getattr(processor, "crop_size", None) or {})
+    if getattr(processor, "do_center_crop", False) and crop and "shortest_edge" in size:
+        scale = min(image.size) / size["shortest_edge"]
+        width, height = crop["width"] * scale, crop["height"] * scale
+        left, top = (image.width - width) / 2, (image.height - height) / 2
+        image = image.crop((round(left), round(top), round(left + width), round(top + height)))
+    target = min(longest, max(image.size))
+    return np.asarray(image.resize((target, target), Image.Resampling.LANCZOS))

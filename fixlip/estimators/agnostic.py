@@ -14,24 +14,25 @@ from numpy.typing import NDArray
 from scipy.linalg import LinAlgError, solve
 
 from ..explanation import Explanation
-from ..game import Game
 from ..masks import (
     MAX_ENUMERATED_PLAYERS,
     BoolArray,
     FloatArray,
-    check_count,
+    check_budget,
     check_p,
+    check_seed,
     draw_by_size,
     draw_masks,
     enumerate_masks,
+    shapley_sizes,
 )
-from ..players import AnyGame, Players
+from ..subject import AnyGame, Subject, ask, end_values
 from .basis import pairs as all_pairs
 from .basis import standardise, to_coefficients
+from .budgets import FILTERED_PLAYERS
+from .indices import check_index
 
 INDICES = ("banzhaf", "shapley")
-# With two-step filtering the paper keeps the pairs among so many players (Baniecki et al., NeurIPS 2025, Appendix).
-FILTERED_PLAYERS = 72
 _CHUNK_BYTES = 2**28
 
 
@@ -40,7 +41,7 @@ def agnostic_least_squares(
     budget: int,
     p: float = 0.5,
     index: str = "banzhaf",
-    pairs: str | Iterable[int] = "all",
+    basis: str | Iterable[int] = "full",
     order: int = 2,
     seed: int = 0,
     progress: bool = False,
@@ -52,7 +53,7 @@ def agnostic_least_squares(
         budget: number of coalitions to value; all of them, with their exact weights, where there are no more.
         p: presence probability for "banzhaf"; "shapley" has its own weights.
         index: "banzhaf" (weighted Banzhaf interactions at p) or "shapley" (faithful Shapley interactions).
-        pairs: which interactions to fit: "all", "crossmodal", "filtered" (among the 72 players with the largest
+        basis: which interactions to fit: "full", "crossmodal", "filtered" (among the 72 players with the largest
             first-order values, a share of them text; the paper's second step for large grids), or the players among
             which to fit them.
         order: 2, or 1 for (weighted) Banzhaf or Shapley values alone.
@@ -62,32 +63,45 @@ def agnostic_least_squares(
     Raises:
         ValueError: if an argument does not fit, or the budget is too small for the coefficients.
     """
-    p, budget = check_p(p), check_count(budget, "budget")
+    p, budget, index, seed = check_p(p), check_budget(budget, 1), check_index(index), check_seed(seed)
     if index not in INDICES:
         raise ValueError(f"index: got {index!r}, wanted one of {', '.join(INDICES)}.")
     if order not in (1, 2):
         raise ValueError(f"order: got {order!r}, wanted 1 or 2.")
-    n = game.n_image + game.n_text
-    filtered = isinstance(pairs, str) and pairs == "filtered"
-    chosen = _no_pairs() if order == 1 or filtered else choose_pairs(game, pairs)
-    _check_budget(budget, n, len(chosen[0]), index)
-    rng = np.random.default_rng(seed)
+    chosen = pairs_to_fit(game, budget, index, basis, order)
+    n, rng = game.n_image + game.n_text, np.random.default_rng(seed)
     masks, weights = draw_masks(n, budget, p, rng) if index == "banzhaf" else draw_shapley(n, budget, rng)
-    values = np.asarray(game(masks, progress) if isinstance(game, Game) else game(masks), dtype=np.float64)
-    players = Players.of(game)
-    explanation = fit(masks, weights, values, players, p, index, chosen)
-    if filtered and order == 2:
+    values = ask(game, masks, progress)
+    subject, ends = Subject.of(game), end_values(game)
+    explanation = fit(masks, weights, values, subject, ends, p, index, chosen)
+    if basis == "filtered" and order == 2:
         chosen = _pairs_among(strongest_players(explanation))
         _check_budget(budget, n, len(chosen[0]), index)
-        explanation = fit(masks, weights, values, players, p, index, chosen)
+        explanation = fit(masks, weights, values, subject, ends, p, index, chosen)
     return explanation
+
+
+def pairs_to_fit(game: AnyGame, budget: int, index: str, basis: str | Iterable[int], order: int) -> Pairs:
+    """The pairs that are fitted first; ValueError if the budget is too small for them."""
+    n_players = Subject.of(game).n_players
+    first_order = order == 1 or (isinstance(basis, str) and basis == "filtered")
+    chosen = _no_pairs() if first_order else choose_pairs(game, basis)
+    _check_budget(budget, n_players, len(chosen[0]), index)
+    return chosen
 
 
 Pairs = tuple[NDArray[np.intp], NDArray[np.intp]]
 
 
 def fit(
-    masks: BoolArray, weights: FloatArray, values: FloatArray, players: Players, p: float, index: str, chosen: Pairs
+    masks: BoolArray,
+    weights: FloatArray,
+    values: FloatArray,
+    subject: Subject,
+    ends: tuple[float, float],
+    p: float,
+    index: str,
+    chosen: Pairs,
 ) -> Explanation:
     """Weighted least squares on given coalitions.
 
@@ -96,7 +110,8 @@ def fit(
             used: both are met exactly.
         weights: (m,).
         values: (m,) logits.
-        players: who plays.
+        subject: what was asked about.
+        ends: values of the empty and of the grand coalition, logits.
         p: presence probability: of the index "banzhaf"; "shapley" takes one half to condition the system.
         index: "banzhaf" or "shapley".
         chosen: first and second player of every pair that has an interaction.
@@ -111,7 +126,7 @@ def fit(
             found = _solve_with_constraints(gram, right, _design(masks[:2], at, chosen), values[:2])
     except LinAlgError:
         raise ValueError(f"budget: {len(masks):,} coalitions leave some coefficients undetermined; use more.") from None
-    n = players.n_players
+    n = subject.n_players
     c2 = np.zeros((n, n))
     c2[chosen] = found[1 + n :]
     constant, attributions, interactions = to_coefficients(float(found[0]), found[1 : 1 + n], c2 + c2.T, at)
@@ -119,28 +134,24 @@ def fit(
         constant,
         attributions,
         interactions,
-        players,
-        at,
+        subject,
+        p=at,
         index=index,
         order=2 if len(chosen[0]) else 1,
         estimator=f"model-agnostic least squares, {index} weights",
         budget=len(masks),
+        counts="coalitions",
+        empty_value=ends[0],
+        full_value=ends[1],
     )
 
 
 def draw_shapley(n_players: int, budget: int, rng: np.random.Generator) -> tuple[BoolArray, FloatArray]:
-    """Coalitions for Shapley weights: the empty and the full one first (weight 0), then sizes k with 1 / (k (n - k)).
-
-    The weight of a coalition of size k in the regression is proportional to 1 / C(n-2, k-1), so drawing sizes in
-    proportion to 1 / (k (n - k)) and counting is that weight up to a factor (Tsai et al., JMLR 2023).
-    """
+    """Coalitions for Shapley weights: the empty and the grand one (weight 0), then sizes as `shapley_sizes` says."""
     ends = np.stack([np.zeros(n_players, bool), np.ones(n_players, bool)])
     if n_players < 2:
         return ends, np.zeros(2)
-    sizes = np.arange(1, n_players)
-    probabilities = np.zeros(n_players + 1)
-    probabilities[1:-1] = 1.0 / (sizes * (n_players - sizes))
-    probabilities /= probabilities.sum()
+    probabilities = shapley_sizes(n_players)
     if n_players <= MAX_ENUMERATED_PLAYERS and 2**n_players <= budget:
         masks = enumerate_masks(n_players)[1:-1]
         present = masks.sum(axis=1)
@@ -150,18 +161,18 @@ def draw_shapley(n_players: int, budget: int, rng: np.random.Generator) -> tuple
     return np.concatenate([ends, masks]), np.concatenate([np.zeros(2), weights])
 
 
-def choose_pairs(game: AnyGame, pairs: str | Iterable[int]) -> Pairs:
-    """First and second player of the pairs that `pairs` names: "all", "crossmodal", or those among some players."""
+def choose_pairs(game: AnyGame, basis: str | Iterable[int]) -> Pairs:
+    """First and second player of the pairs that `basis` names: "full", "crossmodal", or those among some players."""
     n_image, n = game.n_image, game.n_image + game.n_text
-    if not isinstance(pairs, str):
-        inside = sorted({int(player) for player in pairs})
+    if not isinstance(basis, str):
+        inside = sorted({int(player) for player in basis})
         if not inside or inside[0] < 0 or inside[-1] >= n:
-            raise ValueError(f"pairs: got players {inside}, wanted numbers from 0 to {n - 1}.")
+            raise ValueError(f"basis: got players {inside}, wanted numbers from 0 to {n - 1}.")
         return _pairs_among(np.array(inside))
-    if pairs not in ("all", "crossmodal"):
-        raise ValueError(f'pairs: got {pairs!r}, wanted "all", "crossmodal", "filtered" or a list of players.')
+    if basis not in ("full", "crossmodal"):
+        raise ValueError(f'basis: got {basis!r}, wanted "full", "crossmodal", "filtered" or a list of players.')
     first, second = all_pairs(n)
-    if pairs == "crossmodal":
+    if basis == "crossmodal":
         crosses = (first < n_image) & (second >= n_image)
         first, second = first[crosses], second[crosses]
     return first, second

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..explanation import Explanation
 from ..masks import MAX_ENUMERATED_PLAYERS, FloatArray, check_p, enumerate_masks, mask_weights
-from ..players import AnyGame, Players
+from ..subject import AnyGame, Subject, ask
 from .indices import check_index, coefficients
 
 
@@ -26,16 +26,9 @@ def exact(game: AnyGame, p: float = 0.5, index: str = "banzhaf") -> Explanation:
         ValueError: if the game has more than 16 players, or p is not strictly between 0 and 1.
     """
     p, index = check_p(p), check_index(index)
-    n_players = game.n_image + game.n_text
-    if n_players > MAX_ENUMERATED_PLAYERS:
-        raise ValueError(
-            f"game: got {n_players} players, wanted at most {MAX_ENUMERATED_PLAYERS} for exact enumeration; "
-            "use another estimator."
-        )
+    n_players = check_size(game)
     masks = enumerate_masks(n_players)
-    values = np.asarray(game(masks), dtype=np.float64)
-    if values.shape != (len(masks),):
-        raise ValueError(f"game: returned values of shape {values.shape}, wanted {(len(masks),)}.")
+    values = ask(game, masks)
 
     def derivatives(at: float) -> tuple[float, FloatArray, FloatArray]:
         weighted, ratio = mask_weights(masks, at) * values, (masks - at) / (at * (1 - at))
@@ -45,5 +38,25 @@ def exact(game: AnyGame, p: float = 0.5, index: str = "banzhaf") -> Explanation:
 
     ends = (float(values[0]), float(values[-1]))
     found = coefficients(derivatives, n_players, index, p, ends)
-    players, at = Players.of(game), p if index == "banzhaf" else 0.5
-    return Explanation(*found, players, p=at, index=index, estimator="exact", budget=len(masks))
+    return Explanation(
+        *found,
+        Subject.of(game),
+        p=p if index == "banzhaf" else 0.5,
+        index=index,
+        estimator="exact",
+        budget=len(masks),
+        counts="coalitions",
+        empty_value=ends[0],
+        full_value=ends[1],
+    )
+
+
+def check_size(game: AnyGame) -> int:
+    """The number of players of a game; ValueError if they are too many to enumerate."""
+    n_players = Subject.of(game).n_players
+    if n_players > MAX_ENUMERATED_PLAYERS:
+        raise ValueError(
+            f"game: got {n_players} players, wanted at most {MAX_ENUMERATED_PLAYERS} for exact enumeration; "
+            "use another estimator."
+        )
+    return n_players

@@ -31,8 +31,6 @@ from ..masks import BoolArray, FloatArray
 from .relevances import Relevances, fit_relevances, product, project
 from .surrogate import Surrogate, symmetric, to_numpy
 
-# The kernel matrix and its inverse take 16 bytes each a pair of samples; 12,288 are 2.4 GB each.
-MAX_SAMPLES = 12_288
 # Directions of the embedding space in which the outputs' covariance is applied to pairs of the other side.
 DIRECTIONS = 16
 

@@ -19,17 +19,18 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import LinAlgError, LinAlgWarning, solve
 
+from ..answers import Answers, Side
 from ..explanation import Explanation
 from ..masks import FloatArray
-from ..samples import Samples, Side
 from .basis import expand, n_columns, pairs, to_coefficients
+from .budgets import check_determined
 
 BASES = ("full", "crossmodal")
 # Rows of the design that are expanded at a time: bounds the memory whatever the budget.
 _CHUNK_BYTES = 2**28
 
 
-def crossmodal_least_squares(samples: Samples, p: float | None = None, basis: str = "full") -> Explanation:
+def crossmodal_least_squares(samples: Answers, p: float | None = None, basis: str = "full") -> Explanation:
     """Fit the second-order game to all pairs of masked images and masked captions.
 
     Args:
@@ -45,38 +46,24 @@ def crossmodal_least_squares(samples: Samples, p: float | None = None, basis: st
         raise ValueError(f"basis: got {basis!r}, wanted one of {', '.join(BASES)}.")
     p = samples.check_drawn_at(p, "least squares")
     order = 2 if basis == "full" else 1
-    check_budget(
-        len(samples.image.masks), len(samples.text.masks), samples.players.n_image, samples.players.n_text, basis
-    )
-    image, text = _expand_side(samples.image, p, order), _expand_side(samples.text, p, order)
+    subject, captions = samples.subject, len(samples.text_side.masks)
+    check_determined(samples.budget, captions, subject.n_image, subject.n_text, basis)
+    image, text = _expand_side(samples.image_side, p, order), _expand_side(samples.text_side, p, order)
     right = samples.scale * image.moments @ text.moments.T + samples.bias * np.outer(image.means, text.means)
     try:
         with warnings.catch_warnings():
             # A matrix singular to working precision is no better than a singular one.
             warnings.simplefilter("error", LinAlgWarning)
-            if samples.text.exact:
+            if samples.text_side.exact:
                 coefficients = _solve_by_text_column(image.gram, right, image.orders, text.orders)
             else:
                 coefficients = _solve_jointly(image.gram, text.gram, right, image.orders, text.orders)
     except (LinAlgError, LinAlgWarning):
         raise ValueError(
-            f"budget: {samples.budget:,} masked images and {len(samples.text.masks):,} masked captions leave some "
+            f"budget: {samples.budget:,} masked images and {captions:,} masked captions leave some "
             "coefficients undetermined; use more."
         ) from None
     return _explanation(coefficients, samples, p, basis)
-
-
-def check_budget(n_image_masks: int, n_text_masks: int, n_image: int, n_text: int, basis: str) -> None:
-    """Raise ValueError where so many masks cannot determine the coefficients of either side."""
-    order = 2 if basis == "full" else 1
-    for name, have, players in (("images", n_image_masks, n_image), ("captions", n_text_masks, n_text)):
-        needed = min(n_columns(players, order), 2**players)
-        if have < needed:
-            hint = ' or basis="crossmodal"' if basis == "full" and have >= n_columns(players, 1) else ""
-            raise ValueError(
-                f"budget: {have:,} masked {name} cannot determine the {needed:,} coefficients that {players} players "
-                f"have; use at least {needed:,}, better {2 * needed:,}{hint}."
-            )
 
 
 @dataclass(frozen=True)
@@ -96,7 +83,7 @@ def _expand_side(side: Side, p: float, order: int) -> _Expansion:
     gram = np.zeros((columns, columns))
     moments = np.zeros((columns, side.embeddings.shape[1]))
     means = np.zeros(columns)
-    weights = side.weights_at(p, (p,))
+    weights = side.weights_at(p)
     rows = max(1, _CHUNK_BYTES // (8 * columns))
     for start in range(0, n_masks, rows):
         part = slice(start, start + rows)
@@ -135,9 +122,9 @@ def _solve_jointly(
     return coefficients
 
 
-def _explanation(c: FloatArray, samples: Samples, p: float, basis: str) -> Explanation:
+def _explanation(c: FloatArray, samples: Answers, p: float, basis: str) -> Explanation:
     """Orthonormal coefficients c[a, b], image part by text part, to an Explanation."""
-    n_image, n_text = samples.players.n_image, samples.players.n_text
+    n_image, n_text = samples.subject.n_image, samples.subject.n_text
     n = n_image + n_text
     c1 = np.concatenate([c[1 : 1 + n_image, 0], c[0, 1 : 1 + n_text]])
     c2 = np.zeros((n, n))
@@ -150,5 +137,10 @@ def _explanation(c: FloatArray, samples: Samples, p: float, basis: str) -> Expla
     constant, attributions, interactions = to_coefficients(float(c[0, 0]), c1, c2 + c2.T, p)
     estimator = "cross-modal least squares" + (" (cross-modal pairs only)" if basis == "crossmodal" else "")
     return Explanation(
-        constant, attributions, interactions, samples.players, p, estimator=estimator, budget=samples.budget
+        constant,
+        attributions,
+        interactions,
+        p=p,
+        estimator=estimator,
+        **samples.about(),
     )

@@ -13,10 +13,9 @@ from functools import cached_property
 import numpy as np
 import torch
 
+from ..answers import Answers, Side
 from ..explanation import Explanation
 from ..masks import FloatArray
-from ..players import Players
-from ..samples import Side
 from .indices import coefficients, quadrature
 from .kernel import KernelSurrogate, Variances
 from .surrogate import Surrogate, to_numpy
@@ -33,25 +32,23 @@ class Readout:
 
     Attributes:
         image, text: the surrogates.
-        sides: the samples they were made from.
-        drawn: presence probabilities from which the masks were drawn.
-        players: who plays.
-        scale, bias: value = scale * <image embedding, text embedding> + bias.
+        answers: what they were made from.
     """
 
     image: Surrogate
     text: Surrogate
-    sides: tuple[Side, Side]
-    drawn: tuple[float, ...]
-    players: Players
-    scale: float
-    bias: float
+    answers: Answers
+
+    @property
+    def sides(self) -> tuple[Side, Side]:
+        """Masks and embeddings of image and text."""
+        return self.answers.image_side, self.answers.text_side
 
     def explain(self, p: float, index: str = "banzhaf", order: int = 2) -> Explanation:
         """The explanation at p, with standard errors and, for Banzhaf interactions, expected faithfulness."""
-        found = coefficients(self.derivatives, self.players.n_players, index, p, self._ends(index))
+        found = coefficients(self.derivatives, self.answers.subject.n_players, index, p, self._ends(index))
         at = p if index == "banzhaf" else 0.5
-        second = Explanation(*found, self.players, at, index=index, estimator="kernel", budget=len(self.image.masks))
+        second = Explanation(*found, p=at, index=index, estimator="kernel", **self.answers.about())
         return replace(
             second if order == 2 else second.first_order(),
             stderr=self.standard_errors(p, index, order),
@@ -60,19 +57,21 @@ class Readout:
 
     def derivatives(self, p: float) -> tuple[float, FloatArray, FloatArray]:
         """E_p[v], D_i of shape (n,) and D_ij, (n, n), of the value in logits."""
-        n_image = self.players.n_image
+        subject = self.answers.subject
+        n_image = subject.n_image
         f0, f1, _ = self.image.derivatives(p)
         g0, g1, _ = self.text.derivatives(p)
-        pairs = f0.new_zeros((self.players.n_players,) * 2)
+        pairs = f0.new_zeros((subject.n_players,) * 2)
         pairs[:n_image, :n_image] = self.image.pairs(p, g0)
         pairs[n_image:, n_image:] = self.text.pairs(p, f0)
         pairs[:n_image, n_image:] = f1 @ g1.T
         pairs[n_image:, :n_image] = pairs[:n_image, n_image:].T
         single = torch.cat([f1 @ g0, g1 @ f0])
-        return float(self.scale * f0 @ g0 + self.bias), to_numpy(self.scale * single), to_numpy(self.scale * pairs)
+        scale, bias = self.answers.scale, self.answers.bias
+        return float(scale * f0 @ g0 + bias), to_numpy(scale * single), to_numpy(scale * pairs)
 
     def _ends(self, index: str) -> tuple[float, float]:
-        return (self.players.empty_value, self.players.full_value) if index != "banzhaf" else (0.0, 0.0)
+        return (self.answers.empty_value, self.answers.full_value) if index != "banzhaf" else (0.0, 0.0)
 
     # ---- how far to trust it
 
@@ -106,7 +105,7 @@ class Readout:
         return float(1 - error / spread) if spread > 1e-12 else None
 
     def _weights_at(self, p: float, side: int) -> torch.Tensor:
-        return torch.as_tensor(self.sides[side].weights_at(p, self.drawn), device=self.image.device)
+        return torch.as_tensor(self.sides[side].weights_at(p), device=self.image.device)
 
     @cached_property
     def _values(self) -> torch.Tensor:
@@ -123,7 +122,7 @@ class Readout:
         if index == "banzhaf":
             return self._errors(p, p if order == 2 else 0.0, order)
         singles, pairs = [], []
-        for node, weight, of_pair, of_sum in quadrature(self.players.n_players, index, _ERROR_NODES):
+        for node, weight, of_pair, of_sum in quadrature(self.answers.subject.n_players, index, _ERROR_NODES):
             single, pair = self._errors(node, of_sum if order == 2 else 0.0, order)
             singles.append(weight * single)
             pairs.append(weight * of_pair * pair)
@@ -131,7 +130,7 @@ class Readout:
 
     def _errors(self, p: float, share: float, order: int) -> tuple[FloatArray, FloatArray]:
         """Of D_i - share * sum over j of D_ij, and of D_ij: both sides' contributions, which are independent."""
-        n_image, n = self.players.n_image, self.players.n_players
+        n_image, n = self.answers.subject.n_image, self.answers.subject.n_players
         single, pairs = (torch.zeros(*shape, dtype=torch.float64, device=self.image.device) for shape in ((n,), (n, n)))
         image, text = slice(0, n_image), slice(n_image, n)
         ways = ((self.image, self.text, image, text, 0), (self.text, self.image, text, image, 1))
@@ -147,7 +146,7 @@ class Readout:
                 pairs[a, b] += side.cross_pairs()
                 pairs[b, a] += side.cross_pairs().T
         pairs.fill_diagonal_(0.0)
-        found = [abs(self.scale) * one.clamp(min=0.0).sqrt() for one in (single, (pairs + pairs.T) / 2)]
+        found = [abs(self.answers.scale) * one.clamp(min=0.0).sqrt() for one in (single, (pairs + pairs.T) / 2)]
         return to_numpy(found[0]), to_numpy(found[1])
 
 

@@ -8,13 +8,14 @@ samples that the trees have not seen: half of the masked images correct the tree
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 
+from ..answers import Answers
 from ..explanation import Explanation
 from ..masks import BoolArray, FloatArray
-from ..samples import Samples
 from .indices import taylor
 
 # Rows the trees are fitted to: more pairs of the same images teach them little, and cost time.
@@ -22,7 +23,7 @@ _MAX_ROWS = 2**16
 _TREES = {"max_iter": 300, "learning_rate": 0.05, "max_leaf_nodes": 15, "l2_regularization": 5.0}
 
 
-def tree_proxy(samples: Samples, p: float | None = None, correct: bool = True) -> Explanation:
+def tree_proxy(samples: Answers, p: float | None = None, correct: bool = True) -> Explanation:
     """Explain from samples drawn at p with boosted trees; wants scikit-learn installed.
 
     Args:
@@ -32,20 +33,20 @@ def tree_proxy(samples: Samples, p: float | None = None, correct: bool = True) -
             (pairs on one side would gain more noise than they lose bias).
 
     Raises:
-        ImportError: if scikit-learn is not installed.
-        ValueError: if the samples were drawn at another p, or there are fewer than eight masked images.
+        ValueError: if scikit-learn is not installed, the samples were drawn at another p, or there are fewer than eight
+            masked images.
     """
     p = samples.check_drawn_at(p, "the tree proxy")
     if samples.budget < 8:
         raise ValueError(f"budget: got {samples.budget} masked images, wanted at least 8 for the tree proxy.")
-    image_weights, text_weights = samples.image.weights_at(p, (p,)), samples.text.weights_at(p, (p,))
+    image_weights, text_weights = samples.image_side.weights_at(p), samples.text_side.weights_at(p)
     values = samples.values()
     rng = np.random.default_rng(samples.seed)
     half = rng.permutation(samples.budget) < samples.budget // 2
     parts = []
     for train in (half, ~half) if correct else (np.ones_like(half),):
         rows = _draw_pairs(image_weights * train, text_weights, rng)
-        masks = np.hstack([samples.image.masks[rows[0]], samples.text.masks[rows[1]]])
+        masks = np.hstack([samples.image_side.masks[rows[0]], samples.text_side.masks[rows[1]]])
         trees = _Trees(masks, values[rows])
         derivatives = trees.derivatives(p)
         if correct:
@@ -55,17 +56,27 @@ def tree_proxy(samples: Samples, p: float | None = None, correct: bool = True) -
     d0, d1, d2 = (np.mean([part[k] for part in parts], axis=0) for k in range(3))
     estimator = "tree proxy" + ("" if correct else " (not corrected)")
     found = taylor(float(d0), d1, d2, p)
-    return Explanation(*found, samples.players, p, estimator=estimator, budget=samples.budget)
+    return Explanation(
+        *found,
+        p=p,
+        estimator=estimator,
+        **samples.about(),
+    )
+
+
+def check_installed() -> None:
+    """Raise ValueError unless scikit-learn is installed."""
+    if find_spec("sklearn") is None:
+        raise ValueError('estimator: "tree" needs scikit-learn, which is not installed; `pip install scikit-learn`.')
 
 
 class _Trees:
     """Boosted trees fitted to masks, as one list of leaves."""
 
     def __init__(self, masks: BoolArray, values: FloatArray) -> None:
-        try:
-            from sklearn.ensemble import HistGradientBoostingRegressor
-        except ImportError:
-            raise ImportError("tree: scikit-learn is not installed; `pip install scikit-learn`.") from None
+        check_installed()
+        from sklearn.ensemble import HistGradientBoostingRegressor
+
         self._model = HistGradientBoostingRegressor(**_TREES, early_stopping=False, random_state=0)
         self._model.fit(masks.astype(np.float32), values)
         self._baseline = float(np.ravel(self._model._baseline_prediction)[0])
@@ -119,13 +130,13 @@ def _draw_pairs(image_weights: FloatArray, text_weights: FloatArray, rng: np.ran
 def _add_residual(
     derivatives: list[Any],
     trees: _Trees,
-    samples: Samples,
+    samples: Answers,
     values: FloatArray,
     weights: tuple[FloatArray, FloatArray],
     p: float,
 ) -> None:
     """Add unbiased estimates of the derivatives of what the trees leave unexplained, in place."""
-    image, text = samples.image.masks, samples.text.masks
+    image, text = samples.image_side.masks, samples.text_side.masks
     residual = np.empty_like(values)
     for row, mask in enumerate(image):  # a row at a time: all pairs at once could fill memory
         pairs = np.hstack([np.broadcast_to(mask, (len(text), len(mask))), text])

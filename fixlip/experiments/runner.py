@@ -2,145 +2,267 @@
 
 from __future__ import annotations
 
-import csv
-import io
+import logging
 import os
-from collections import defaultdict
-from collections.abc import Iterable, Iterator
-from contextlib import nullcontext
+import tempfile
+import warnings
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from ..encoders.huggingface import load
+from ..extras import need
+from ..masks import check_count
 from ..progress import progress_bar
 from . import datasets
+from .datasets import Dataset, Item
 from .figures import draw
-from .tasks import COLUMNS, SCORES, Row, Settings, run_item
+from .locks import locked
+from .settings import Settings
+from .summary import left_out, page
+from .tables import Table, Tables, one_line, write_whole
+from .tasks import Outcome, encoder_of, forget_encoder, layouts, run_item
 
-EXPERIMENTS = tuple(COLUMNS)
-Result = tuple[list[Row], str]
+logger = logging.getLogger("fixlip")
+# What may differ between two runs on one table: it changes how much memory they take, and no result.
+FREE_SETTINGS = ("batch_size",)
 
 
 def run(
     settings: Settings,
     dataset: str = "emoji",
     limit: int = 100,
-    out: Path = Path("experiments"),
+    out: str | os.PathLike[str] = "experiments",
     workers: int = 1,
     dask: str | None = None,
     progress: bool = True,
 ) -> Path:
     """Run what is not done yet and write the table; return where it lies.
 
-    Rows are appended as items finish, so that a killed run goes on with the items that are missing. At the end the
-    table is put in the order of the items: any number of workers gives the same table.
+    Rows are appended as items finish. A run that was killed or interrupted, or that met a full disk, goes on with the
+    items that are missing, and in the end the table is the one of an undisturbed run. It is put in the order of the
+    items, so that any number of workers gives the same; items of an earlier, larger run stay in the table behind
+    those of this one, but not in the summary (.md) and the figure (.html) beside it.
+
+    An interruption (Ctrl-C) drops the items in work and ends the run.
 
     Args:
-        settings: experiment, model, p's and budget.
+        settings: experiment, model, p's, budget, ...
         dataset: see `datasets.pairs` and `datasets.mosaics`.
         limit: how many items.
         out: folder for the table.
-        workers: processes side by side (joblib).
+        workers: processes side by side, each with its own model. They are new processes (joblib's loky), never forks:
+            a process that is forked after torch has worked with several threads hangs.
         dask: address of a Dask scheduler whose workers to use instead, or "local".
-        progress: show a bar if it takes long.
+        progress: show a bar, or log lines, if it takes long.
+
+    Returns:
+        the table, a CSV file. "insertion-deletion" writes the curves to another one beside it.
 
     Raises:
-        ValueError: one sentence, if the dataset cannot be had, or the folder holds a run with other settings.
+        ValueError: one sentence: before any work if an argument does not fit, something that is needed is not installed
+            or cannot be written, the folder holds rows of other settings, or another run is at work there; later if the
+            disk is full or every item had to be left out.
+        KeyboardInterrupt: if the run was interrupted.
     """
+    limit, workers, out = check_count(limit, "limit"), check_count(workers, "workers"), Path(out)
+    if workers > 1 or dask is not None:
+        need("joblib", "workers")
+    if dask is not None:
+        need("distributed", "dask")
+    path = out / f"{settings.experiment}-{one_line(Path(settings.model).name)}.csv"
+    paths = [path, path.with_name(f"{path.stem}-curves.csv")]
+    _check_writable(out, paths)
     loader = datasets.mosaics if settings.experiment == "pointing-game" else datasets.pairs
     found = loader(dataset, limit)
-    load(settings.model)  # a wrong name is told before any work
-    out.mkdir(parents=True, exist_ok=True)
-    path = out / f"{settings.experiment}-{Path(settings.model).name}.csv"
-    _check_settings(path, settings, dataset)
-    done = {row["item"] for row in _read(path)}
-    left = [(k, item) for k, item in enumerate(found.items) if item.name not in done]
-    with progress_bar(len(left), settings.experiment if progress else None) as advance:
-        for rows, sentence in _results(settings, left, workers, dask):
-            if rows:
-                _append(path, COLUMNS[settings.experiment], rows)
-            if sentence:
-                found.skipped.append(sentence)
-            advance(1)
-    order = {item.name: k for k, item in enumerate(found.items)}
-    rows = sorted(_read(path), key=lambda row: order.get(row["item"], len(order)))
-    path.unlink(missing_ok=True)
-    _append(path, COLUMNS[settings.experiment], rows)
-    _summarise(path, settings, rows, found.skipped)
-    draw(path.with_suffix(".html"), settings.experiment, rows)
+    encoder = encoder_of(settings)  # a wrong name is told before any work
+    tables = Tables([Table(*one) for one in zip(paths, layouts(settings, encoder), strict=False)])
+    described = settings.describe(dataset, encoder)
+    if workers > 1 or dask is not None:
+        del encoder
+        forget_encoder()
+    _make(out)
+    with locked(path.with_suffix(".lock"), repr(str(path))):
+        _open(tables, path, described)
+        names = _run_all(tables, settings, found, progress, workers, dask)
+        tables.order(names)
+        wanted = [name for name in names if name in tables.captions]
+        if not wanted:
+            first = found.left_out[0] if found.left_out else "there were none"
+            raise ValueError(f"dataset: all {len(names)} items were left out; the first: {first}")
+        _report(tables, path, settings, described, wanted, found.left_out)
     return path
 
 
-def _results(settings: Settings, left: list[tuple[int, Any]], workers: int, dask: str | None) -> Iterator[Result]:
+def _run_all(
+    tables: Tables, settings: Settings, found: Dataset, progress: bool, workers: int, dask: str | None
+) -> list[str]:
+    """Run the items that are not finished, and return the names of all in their order."""
+    waiting = _Waiting(found, tables)
+    with progress_bar(waiting.count(), f"items of {settings.experiment}" if progress else None) as advance:
+        with closing(_outcomes(settings, iter(waiting), workers, dask)) as outcomes:
+            for outcome in outcomes:
+                if outcome.left_out:
+                    found.left_out.append(outcome.left_out)
+                else:
+                    caption = one_line(str(outcome.rows[-1]["caption"]))
+                    tables.add(outcome.item, caption, [outcome.rows, outcome.curves][: len(tables.tables)])
+                advance(1)
+    if waiting.error is not None:
+        raise ValueError(
+            f"dataset: broke off after {len(waiting.names)} items ({waiting.error}); what was finished is kept."
+        ) from waiting.error
+    return waiting.names
+
+
+class _Waiting:
+    """The items that are still to be run, with their numbers.
+
+    Attributes:
+        names: of all items that were gone through, finished ones too.
+        error: what ended the items early. It is kept for the main thread, since joblib takes items in others, where
+            it would be lost.
+    """
+
+    def __init__(self, found: Dataset, tables: Tables):
+        self._found, self._tables = found, tables
+        self._finished = tables.captions
+        self.names: list[str] = []
+        self.error: Exception | None = None
+
+    def count(self) -> int:
+        """How many there are; from the hub, at most."""
+        if isinstance(self._found.items, list):
+            return sum(not self._is_finished(item) for item in self._found.items)
+        return max(0, self._found.count - len(self._finished))
+
+    def __iter__(self) -> Iterator[tuple[int, Item]]:
+        try:
+            for number, item in enumerate(self._found.items):
+                self.names.append(item.name)
+                if self._is_finished(item):
+                    continue
+                if item.name in self._finished:
+                    self._tables.forget(item.name)  # its caption was changed
+                yield number, item
+        except Exception as error:
+            self.error = error
+
+    def _is_finished(self, item: Item) -> bool:
+        if item.name not in self._finished:
+            return False
+        return item.caption is None or one_line(item.caption) == self._finished[item.name]
+
+
+def _outcomes(
+    settings: Settings, waiting: Iterator[tuple[int, Item]], workers: int, dask: str | None
+) -> Generator[Outcome, None, None]:
     if workers == 1 and dask is None:
-        for number, item in left:
+        for number, item in waiting:
             yield run_item(settings, number, item)
         return
-    import joblib
-
-    context: Any = nullcontext()
-    if dask is not None:
+    joblib = need("joblib", "workers")
+    threads = max(1, (os.cpu_count() or 1) // workers)
+    calls = (joblib.delayed(run_item)(settings, number, item, threads) for number, item in waiting)
+    with _dask_workers(dask, workers, joblib):
+        many = joblib.Parallel(n_jobs=workers if dask is None else -1, return_as="generator_unordered")(calls)
         try:
-            from distributed import Client
-        except ImportError:
-            raise ValueError("dask: wants `pip install distributed`.") from None
-        client = Client(n_workers=workers, threads_per_worker=1) if dask == "local" else Client(dask)
-        context = joblib.parallel_config("dask", wait_for_workers_timeout=60)
-    threads = max(1, (os.cpu_count() or 1) // max(1, workers))
-    settings = Settings(**(vars(settings) | {"threads": threads}))
-    with context:
-        calls = (joblib.delayed(run_item)(settings, number, item) for number, item in left)
-        yield from joblib.Parallel(n_jobs=workers, return_as="generator_unordered")(calls)
-    if dask is not None:
-        client.close()
+            yield from many
+        except joblib.externals.loky.process_executor.BrokenProcessPool:
+            raise ValueError(
+                "workers: a worker process ended suddenly, perhaps for want of memory; what was finished is kept. "
+                "Run again with fewer workers."
+            ) from None
+        finally:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # that not all was waited for: on purpose, after an error
+                many.close()
 
 
-def _check_settings(path: Path, settings: Settings, dataset: str) -> None:
-    """Rows of other settings must not be mixed in: what a table was made with lies beside it."""
-    note, text = path.with_suffix(".settings"), f"{settings}, dataset {dataset}\n"
-    if path.exists() and note.exists() and note.read_text() != text:
-        raise ValueError(f"out: {str(path)!r} was made with {note.read_text().strip()}; choose another folder.")
-    note.write_text(text)
+@contextmanager
+def _dask_workers(dask: str | None, workers: int, joblib: Any) -> Iterator[None]:
+    if dask is None:
+        yield
+        return
+    client_of = need("distributed", "dask").Client
+    try:
+        client = client_of(n_workers=workers, threads_per_worker=1) if dask == "local" else client_of(dask)
+    except (OSError, ValueError, TypeError) as error:
+        raise ValueError(f"dask: no scheduler answers at {dask!r} ({error}).") from None
+    with client, joblib.parallel_config("dask", wait_for_workers_timeout=60):
+        yield
 
 
-def _read(path: Path) -> list[Row]:
-    """Rows of finished items."""
-    if not path.exists():
-        return []
-    with open(path, newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
+# ---- files
 
 
-def _append(path: Path, columns: Iterable[str], rows: list[Row]) -> None:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(columns), lineterminator="\n")
-    if not path.exists():
-        writer.writeheader()
-    writer.writerows({k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()} for row in rows)
-    # One write an item, so that a killed run leaves whole items.
-    with open(path, "a", newline="", encoding="utf-8") as file:
-        file.write(text.getvalue())
+def _check_writable(out: Path, paths: list[Path]) -> None:
+    """Raise ValueError unless tables can be written in `out`, or `out` can be made."""
+    for path in paths:
+        if path.is_dir():
+            raise ValueError(f"out: {str(path)!r} is a folder, but the table is to be written there.")
+    nearest = next((folder for folder in (out, *out.parents) if folder.exists()), Path())
+    if not nearest.is_dir():
+        raise ValueError(f"out: {str(nearest)!r} is a file, wanted a folder.")
+    # Trying is the only honest test: permissions and read-only disks both show.
+    try:
+        with tempfile.NamedTemporaryFile(dir=nearest, prefix=".fixlip-"):
+            pass
+    except OSError as error:
+        raise ValueError(f"out: cannot write in {str(nearest)!r} ({error.strerror or error}).") from None
 
 
-def summary(rows: list[Row], experiment: str) -> str:
-    """Means and standard deviations by model, method, p and whatever else an experiment varies, as Markdown."""
-    keys = [k for k in ("model", "method", "objects", "at", "budget", "p") if k in COLUMNS[experiment]]
-    scores = SCORES[experiment]
-    groups: dict[tuple[str, ...], list[list[float]]] = defaultdict(list)
-    for row in rows:
-        groups[tuple(str(row[k]) for k in keys)].append([float(row[score]) for score in scores])
-    lines = ["| " + " | ".join([*keys, *scores, "items"]) + " |", "|" + "---|" * (len(keys) + len(scores) + 1)]
-    for group, values in groups.items():
-        array = np.array(values)
-        cells = [f"{m:.3f} ± {s:.3f}" for m, s in zip(np.nanmean(array, 0), np.nanstd(array, 0), strict=True)]
-        lines.append("| " + " | ".join([*group, *cells, str(len(values))]) + " |")
-    return "\n".join(lines) + "\n"
+def _make(out: Path) -> None:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ValueError(f"out: cannot make the folder {str(out)!r} ({error.strerror or error}).") from None
 
 
-def _summarise(path: Path, settings: Settings, rows: list[Row], skipped: list[str]) -> None:
-    text = summary(rows, settings.experiment) + f"\nMean ± standard deviation over items. {settings}\n"
-    if skipped:
-        text += f"\nLeft out, {len(skipped)}:\n\n" + "".join(f"- {sentence}\n" for sentence in skipped)
-    path.with_suffix(".md").write_text(text, encoding="utf-8")
+def _open(tables: Tables, path: Path, described: dict[str, str]) -> None:
+    """Read what earlier runs finished; ValueError if they ran with other settings, which must not be mixed.
+
+    What a table was made with lies beside it.
+    """
+    note = path.with_suffix(".settings")
+    if any(table.path.exists() and table.path.stat().st_size for table in tables.tables):
+        before = _read_note(note, path)
+        other = [name for name in {**before, **described} if before.get(name) != described.get(name)]
+        other = [name for name in other if name not in FREE_SETTINGS]
+        if other:
+            was = ", ".join(f"{name}={before.get(name, 'unknown')}" for name in other)
+            now = ", ".join(f"{name}={described.get(name, 'unknown')}" for name in other)
+            raise ValueError(f"out: {str(path)!r} was made with {was}, not {now}; choose another folder.")
+    if tables.open():
+        logger.warning(
+            "%s held rows that were cut, damaged or doubled; they are dropped, and their items run again.", path
+        )
+    write_whole(note, ["".join(f"{name}={value}\n" for name, value in described.items()).encode()])
+
+
+def _read_note(note: Path, path: Path) -> dict[str, str]:
+    try:
+        lines = note.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        raise ValueError(
+            f"out: {str(path)!r} holds rows, but {note.name!r}, which says what they were made with, cannot be read; "
+            "choose another folder, or move the table away."
+        ) from None
+    return dict(line.partition("=")[::2] for line in lines)
+
+
+def _report(
+    tables: Tables, path: Path, settings: Settings, described: dict[str, str], items: list[str], sentences: list[str]
+) -> None:
+    """Write the summary and the figure of these items."""
+    notes, table, curves = left_out(sentences), tables.tables[0], tables.tables[-1]
+    figure = None
+    try:
+        figure = draw(curves.rows(items), settings.experiment, settings.model)
+    except ValueError as error:  # the numbers do not depend on it
+        notes.append(f"No figure was drawn: {error}")
+        logger.warning("No figure was drawn: %s", error)
+    text = page(table.rows(items), settings.experiment, described, notes)
+    write_whole(path.with_suffix(".md"), [text.encode("utf-8")])
+    if figure is not None:
+        write_whole(path.with_suffix(".html"), [figure.encode("utf-8")])

@@ -3,81 +3,90 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
-import numpy as np
-
 from ..api import SHAPLEY_MIXTURE
-from ..encoders.huggingface import Encoder, load
+from ..encoders.huggingface import Encoder
+from ..encoders.loading import load
 from ..explanation import Explanation
 from ..game import Game
 from ..metrics import area_between_curves, faithfulness, insertion_deletion
-from ..samples import MIXTURE, Samples
-from ..sampling import sample
+from ..metrics.curves import GRID_POINTS, Curves
+from ..samples import MIXTURE, Samples, sample
+from .datasets import Item, LabelledMosaic, Pair
+from .settings import METHODS, explained, measured_at, row_keys, timed
+from .settings import Settings as Settings
+from .tables import CURVE_KEYS, CURVE_SCORES, KEYS, SCORES, Layout, Row, cell
 
-Row = dict[str, Any]
-# Methods: index and order. All are scored on one and the same game; the published comparison scores its baselines on
-# another one than FIxLIP, in which removed words are replaced by a letter instead of hidden.
-METHODS = {
-    "FIxLIP (weighted Banzhaf interactions)": ("banzhaf", 2),
-    "weighted Banzhaf values": ("banzhaf", 1),
-    "FIxLIP (Shapley interactions)": ("shapley", 2),
-    "Shapley values": ("shapley", 1),
-}
-COLUMNS = {
-    "insertion-deletion": ("item", "model", "method", "p", "aid", "mean_difference", "insert", "delete"),
-    "pointing-game": ("item", "model", "method", "p", "objects", "pgr", "correct", "wrong", "sign_ratio"),
-    "faithfulness": ("item", "model", "method", "p", "at", "spearman", "pearson", "kendall", "r2"),
-    "runtime": ("item", "model", "method", "p", "budget", "encoding_seconds", "fitting_seconds"),
-}
-SCORES = {
-    "insertion-deletion": ("aid", "mean_difference"),
-    "pointing-game": ("pgr", "sign_ratio"),
-    "faithfulness": ("spearman", "r2"),
-    "runtime": ("encoding_seconds", "fitting_seconds"),
-}
-SHAPLEY_P = 0.5  # what the p column says of Shapley indices, which have none
+DRAWN_AT = {"banzhaf": MIXTURE, "shapley": SHAPLEY_MIXTURE}
+# A row of the table, and the points of its curve if the experiment draws any.
+Result = tuple[Row, list[Row]]
 
 
-@dataclass(frozen=True)
-class Settings:
-    """What is the same for all items of a run."""
+@dataclass
+class Outcome:
+    """What became of one item: its rows, or why it had to be left out."""
 
-    experiment: str
-    model: str
-    ps: tuple[float, ...]
-    budget: int
-    masks: int = 1000  # fresh ones, for faithfulness
-    threads: int = 0  # of torch, in each worker; 0 leaves it alone
+    item: str
+    rows: list[Row] = field(default_factory=list)
+    curves: list[Row] = field(default_factory=list)
+    left_out: str = ""
 
 
-def run_item(settings: Settings, number: int, item: Any) -> tuple[list[Row], str]:
-    """Rows of one item, and a sentence if it had to be left out."""
-    if settings.threads:
+def run_item(settings: Settings, number: int, item: Item, threads: int = 0) -> Outcome:
+    """All rows of one item.
+
+    Args:
+        settings: of the run.
+        number: of the item in its dataset; the seed of its masks follows from it.
+        item: what to explain.
+        threads: of torch, in this process; 0 leaves it alone.
+
+    Raises:
+        KeyboardInterrupt: if it was interrupted; part of an item is nothing.
+    """
+    if threads:
         import torch
 
-        torch.set_num_threads(settings.threads)
-    encoder = _encoder(settings.model)
-    task = {
-        "insertion-deletion": _insertion_deletion,
-        "pointing-game": _pointing_game,
-        "faithfulness": _faithfulness,
-        "runtime": _runtime,
-    }[settings.experiment]
+        torch.set_num_threads(threads)
+    encoder, outcome = encoder_of(settings), Outcome(item.name)
     try:
-        rows = list(task(settings, encoder, item, number))
+        for row, curve in TASKS[settings.experiment](settings, encoder, item, settings.item_seed(number)):
+            outcome.rows.append({"item": item.name, "model": settings.model, **row})
+            outcome.curves += [{"item": item.name, "method": row["method"], "p": row["p"], **point} for point in curve]
     except ValueError as error:
-        return [], f"{item.name}: {error}"
-    return [{"item": item.name, "model": settings.model} | row for row in rows], ""
+        return Outcome(item.name, left_out=f"{item.name}: {error}")
+    return outcome
+
+
+def encoder_of(settings: Settings) -> Encoder:
+    """The model of a run; one stays loaded in every process."""
+    return _load(settings.model, settings.device, settings.dtype, settings.batch_size)
 
 
 @lru_cache(maxsize=1)
-def _encoder(model: str) -> Encoder:
-    """One model stays loaded in every worker."""
-    return load(model)
+def _load(model: str, device: str, dtype: str, batch_size: int | str) -> Encoder:
+    return load(model, device, dtype, batch_size)
+
+
+def forget_encoder() -> None:
+    """Free the memory of the model, where only workers need it."""
+    _load.cache_clear()
+
+
+def layouts(settings: Settings, encoder: Encoder) -> list[Layout]:
+    """Columns and rows of the table of an experiment, and of its curves if it has any."""
+    experiment, (height, width) = settings.experiment, encoder.grid
+    keys, scores = KEYS[experiment], SCORES[experiment]
+    rows = tuple(tuple(cell(value) for value in row) for row in row_keys(settings, height * width))
+    found = [Layout(("item", "caption", "model", *keys, *scores), keys, scores, rows)]
+    if experiment == "insertion-deletion":
+        points = tuple((*row, cell(k / (GRID_POINTS - 1))) for row in rows for k in range(GRID_POINTS))
+        found.append(Layout(("item", *CURVE_KEYS, *CURVE_SCORES), CURVE_KEYS, CURVE_SCORES, points))
+    return found
 
 
 def _explanations(
@@ -89,73 +98,92 @@ def _explanations(
         settings: of the run.
         game: what to explain.
         seed: of the masks.
-        known: samples of the same image by index, used if there are any and filled if not.
+        known: samples of the same image by index, with any caption; new ones are added.
     """
     known = {} if known is None else known
-    for index, drawn in (("banzhaf", MIXTURE), ("shapley", SHAPLEY_MIXTURE)):
-        if index in known:
-            samples = known[index].with_caption(game, progress=False)
-        else:
-            known[index] = samples = sample(game, settings.budget, drawn, seed, progress=False)
-            samples.fit("image")
-        for p in settings.ps if index == "banzhaf" else (SHAPLEY_P,):
-            for method, (of, order) in METHODS.items():
-                if of == index:
-                    yield {"method": method, "p": p}, samples.explain(p, index, order=order)
+    asked: dict[str, Samples] = {}
+    for name, p in explained(settings):
+        method = METHODS[name]
+        if method.index not in asked:
+            asked[method.index] = _samples(settings, game, seed, method.index, known)
+        explanation = asked[method.index].explain(p, method.index, order=method.order, estimator=method.estimator)
+        yield {"caption": game.text, "method": name, "p": p}, explanation
 
 
-def _insertion_deletion(settings: Settings, encoder: Encoder, item: Any, seed: int) -> Iterator[Row]:
+def _samples(settings: Settings, game: Game, seed: int, index: str, known: dict[str, Samples]) -> Samples:
+    if index in known:
+        return known[index].with_caption(game, progress=False)
+    known[index] = samples = _sample(game, settings.budget, DRAWN_AT[index], seed)
+    return samples
+
+
+def _sample(game: Game, budget: int, p: float | tuple[float, ...], seed: int) -> Samples:
+    """As many samples as asked for, or KeyboardInterrupt: scores from fewer masks could not be compared."""
+    return sample(game, budget, p, seed, progress=False, on_interrupt="raise")
+
+
+def _insertion_deletion(settings: Settings, encoder: Encoder, item: Pair, seed: int) -> Iterator[Result]:
     game = Game(encoder, *item.read())
     for row, explanation in _explanations(settings, game, seed):
         curves = insertion_deletion(explanation, game)
-        insert, delete = (" ".join(f"{value:.4f}" for value in curve) for curve in curves.on_grid())
-        scores = {"aid": area_between_curves(curves), "mean_difference": curves.mean_difference}
-        yield row | scores | {"insert": insert, "delete": delete}
+        row |= {"aid": area_between_curves(curves), "mean_difference": curves.mean_difference}
+        yield row, _points(curves)
 
 
-def _pointing_game(settings: Settings, encoder: Encoder, item: Any, seed: int) -> Iterator[Row]:
+def _points(curves: Curves) -> list[Row]:
+    insert, delete = curves.on_grid()
+    return [
+        {"removed": k / (GRID_POINTS - 1), "insert": float(high), "delete": float(low)}
+        for k, (high, low) in enumerate(zip(insert, delete, strict=True))
+    ]
+
+
+def _pointing_game(settings: Settings, encoder: Encoder, item: LabelledMosaic, seed: int) -> Iterator[Result]:
     known: dict[str, Samples] = {}
     for pointed in item.games():
         game = Game(encoder, pointed.image, pointed.caption)
         for row, explanation in _explanations(settings, game, seed, known):
             score = pointed.score(explanation)
-            yield row | {
-                "objects": pointed.objects,
-                "pgr": score.pgr,
-                "correct": score.correct,
-                "wrong": score.wrong,
-                "sign_ratio": score.sign_ratio,
-            }
+            yield row | {"objects": pointed.objects} | _chosen(score, SCORES["pointing-game"]), []
 
 
-def _faithfulness(settings: Settings, encoder: Encoder, item: Any, seed: int) -> Iterator[Row]:
+def _faithfulness(settings: Settings, encoder: Encoder, item: Pair, seed: int) -> Iterator[Result]:
     game = Game(encoder, *item.read())
     for row, explanation in _explanations(settings, game, seed):
-        measures: tuple[float | str, ...] = (*settings.ps, "shapley")
-        for at in measures:
+        for at in measured_at(settings):
             scores = faithfulness(explanation, game, at, n_masks=settings.masks, seed=10**6 + seed)
-            kept = ("spearman", "pearson", "kendall", "r2")
-            yield row | {"at": at} | {name: getattr(scores, name) for name in kept}
+            yield row | {"at": at} | _chosen(scores, SCORES["faithfulness"]), []
 
 
-def _runtime(settings: Settings, encoder: Encoder, item: Any, seed: int) -> Iterator[Row]:
+def _runtime(settings: Settings, encoder: Encoder, item: Pair, seed: int) -> Iterator[Result]:
     """Seconds in the encoders and outside, on a game that remembers nothing, for growing budgets."""
     image, text = item.read()
-    for p in settings.ps:
-        for estimator, least in (("kernel", 64), ("crossmodal", 0)):
-            for budget in 2 ** np.arange(6, 13):
-                game = Game(encoder, image, text)
-                needed = 1 + game.n_image + game.n_image * (game.n_image - 1) // 2
-                if budget < max(least, needed if estimator == "crossmodal" else 0) or budget > settings.budget:
-                    continue
-                start = time.perf_counter()
-                samples = sample(game, int(budget), p, seed, progress=False)
-                sampled = time.perf_counter()
-                samples.explain(p, estimator=estimator)
-                yield {
-                    "method": estimator,
-                    "p": p,
-                    "budget": int(budget),
-                    "encoding_seconds": sampled - start,
-                    "fitting_seconds": time.perf_counter() - sampled,
-                }
+    for estimator, p, budget in timed(settings, encoder.grid[0] * encoder.grid[1]):
+        game = Game(encoder, image, text)
+        start = time.perf_counter()
+        samples = _sample(game, budget, p, seed)
+        sampled = time.perf_counter()
+        samples.explain(p, estimator=estimator)
+        yield (
+            {
+                "caption": text,
+                "method": estimator,
+                "p": p,
+                "budget": budget,
+                "encoding_seconds": sampled - start,
+                "fitting_seconds": time.perf_counter() - sampled,
+            },
+            [],
+        )
+
+
+def _chosen(scores: object, names: tuple[str, ...]) -> Row:
+    return {name: float(getattr(scores, name)) for name in names}
+
+
+TASKS: dict[str, Callable[[Settings, Encoder, Any, int], Iterator[Result]]] = {
+    "insertion-deletion": _insertion_deletion,
+    "pointing-game": _pointing_game,
+    "faithfulness": _faithfulness,
+    "runtime": _runtime,
+}

@@ -8,8 +8,7 @@ import numpy as np
 
 from ..explanation import Explanation
 from ..masks import BoolArray, FloatArray
-from ..players import AnyGame
-from .faithfulness import check_same_players
+from ..subject import AnyGame, ask
 
 GRID_POINTS = 51
 
@@ -21,7 +20,7 @@ class Curves:
     Row k keeps a subset of n - k players (first-order explanations with ties remove a group at a time).
 
     Attributes:
-        insert_masks: (n + 1, n), the subsets of highest value, from everything to nothing.
+        insert_masks: (n + 1, n), the subsets of highest value, from the grand coalition to the empty one.
         delete_masks: (n + 1, n), the subsets of lowest value.
         insert: (n + 1,) the model's values of the former, logits ("insert important": stays high).
         delete: (n + 1,) of the latter ("delete important": falls quickly).
@@ -78,11 +77,12 @@ def insertion_deletion(explanation: Explanation, game: AnyGame) -> Curves:
         game: what it explains.
 
     Raises:
-        ValueError: before the game is asked, if it has other players than the explanation.
+        ValueError: before the game is asked, if it is no game or has other players than the explanation; afterwards, if
+            it returned anything but one finite number per mask.
     """
-    check_same_players(explanation, game)
+    explanation.subject.check_same(game)
     insert, delete = _ranked(explanation) if explanation.order == 1 else _subsets(explanation)
-    values = np.asarray(game(np.concatenate([insert, delete])), dtype=np.float64)
+    values = ask(game, np.concatenate([insert, delete]))
     return Curves(insert, delete, values[: len(insert)], values[len(insert) :], explanation.order)
 
 
@@ -95,20 +95,22 @@ def area_between_curves(curves: Curves) -> float:
     Raises:
         ValueError: if the curves cannot be normalised (see `Curves.normalised`).
     """
+    from scipy.integrate import trapezoid  # NumPy has it under this name from 2.0 on only
+
     insert, delete = curves.on_grid()
-    return float(np.trapezoid(insert - delete, dx=1 / (GRID_POINTS - 1)))
+    return float(trapezoid(insert - delete, dx=1 / (GRID_POINTS - 1)))
 
 
 def _subsets(explanation: Explanation) -> tuple[BoolArray, BoolArray]:
-    nothing = np.zeros((1, explanation.n_players), bool)
+    empty = np.zeros((1, explanation.n_players), bool)
     found = explanation.subsets
-    return np.concatenate([found.highest[::-1], nothing]), np.concatenate([found.lowest[::-1], nothing])
+    return np.concatenate([found.highest[::-1], empty]), np.concatenate([found.lowest[::-1], empty])
 
 
 def _ranked(explanation: Explanation) -> tuple[BoolArray, BoolArray]:
     values = explanation.attributions
     thresholds = np.sort(values)
-    nothing = np.zeros((1, len(values)), bool)
+    empty = np.zeros((1, len(values)), bool)
     insert = values[None, :] >= thresholds[:, None]
     delete = values[None, :] <= thresholds[::-1, None]
-    return np.concatenate([insert, nothing]), np.concatenate([delete, nothing])
+    return np.concatenate([insert, empty]), np.concatenate([delete, empty])

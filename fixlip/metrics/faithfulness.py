@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-import math
 import warnings
 from dataclasses import dataclass
 
 import numpy as np
 
 from ..explanation import Explanation
-from ..masks import BoolArray, FloatArray, check_count, check_p, random_of_sizes
-from ..players import AnyGame
+from ..masks import (
+    BoolArray,
+    FloatArray,
+    binomial_sizes,
+    check_count,
+    check_p,
+    check_seed,
+    log_counts,
+    random_of_sizes,
+    shapley_sizes,
+)
+from ..subject import AnyGame, ask
 
 
 @dataclass(frozen=True)
@@ -53,37 +62,31 @@ def faithfulness(
         seed: of the masks. Take another than the explanation was made with.
 
     Raises:
-        ValueError: before the game is asked, if it has other players than the explanation.
+        ValueError: before the game is asked, if it is no game or has other players than the explanation; afterwards, if
+            it returned anything but one finite number per mask.
     """
-    check_same_players(explanation, game)
-    masks, density = draw_fresh(explanation, p, check_count(n_masks, "n_masks", 2), seed)
-    truth = np.asarray(game(masks), dtype=np.float64)
-    return agreement(truth, explanation.predict(masks), density)
+    explanation.subject.check_same(game)
+    masks, density = draw_fresh(explanation, p, check_count(n_masks, "n_masks", 2), check_seed(seed))
+    return agreement(ask(game, masks), explanation.predict(masks), density)
 
 
 def draw_fresh(
     explanation: Explanation, p: float | str | None, n_masks: int, seed: int
 ) -> tuple[BoolArray, FloatArray]:
-    """Masks (m, n) and the density of each, (m,), at p or with Shapley weights."""
+    """Masks (m, n) drawn at p or with Shapley weights, and the density of each up to a common factor, (m,)."""
     n, rng = explanation.n_players, np.random.default_rng(seed)
     if p is None:
         p = explanation.p if explanation.index == "banzhaf" else "shapley"
-    sizes = np.arange(n + 1)
-    if isinstance(p, str):
-        if p != "shapley" or n < 2:
-            raise ValueError(f'p: got {p!r}, wanted a probability or "shapley" (with two players or more).')
-        chances = np.zeros(n + 1)
-        chances[1:-1] = 1.0 / (sizes[1:-1] * (n - sizes[1:-1]))
-        chances /= chances.sum()
+    if not isinstance(p, str):
+        chances = binomial_sizes(n, check_p(p))
+    elif p == "shapley" and n >= 2:
+        chances = shapley_sizes(n)
     else:
-        p = check_p(p)
-        logs = [math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1) for k in sizes]
-        chances = np.exp(np.array(logs) + sizes * np.log(p) + (n - sizes) * np.log1p(-p))
-        chances /= chances.sum()
-    drawn = rng.choice(n + 1, n_masks, p=chances)
-    masks = random_of_sizes(n, drawn, rng)
-    counts = np.array([float(math.comb(n, k)) for k in sizes])
-    return masks, (chances / counts)[drawn]
+        raise ValueError(f'p: got {p!r}, wanted a probability or "shapley" (with two players or more).')
+    sizes = rng.choice(n + 1, n_masks, p=chances)
+    # In logarithms: a thousand players have more coalitions of one size than a float can count.
+    density = np.log(chances[sizes]) - log_counts(n)[sizes]
+    return random_of_sizes(n, sizes, rng), np.exp(density - density.max())
 
 
 def agreement(truth: FloatArray, predicted: FloatArray, weights: FloatArray | None = None) -> Faithfulness:
@@ -117,12 +120,3 @@ def agreement(truth: FloatArray, predicted: FloatArray, weights: FloatArray | No
 def _r_squared(truth: FloatArray, error: FloatArray, weights: FloatArray) -> float:
     spread = (weights * (truth - np.average(truth, weights=weights)) ** 2).sum()
     return float(1 - (weights * error**2).sum() / spread) if spread > 0 else float("nan")
-
-
-def check_same_players(explanation: Explanation, game: AnyGame) -> None:
-    """Raise ValueError unless a game has as many players on either side as an explanation."""
-    if (explanation.n_image, explanation.n_text) != (game.n_image, game.n_text):
-        raise ValueError(
-            f"game: got {game.n_image} + {game.n_text} players, wanted the {explanation.n_image} + "
-            f"{explanation.n_text} of the explanation."
-        )

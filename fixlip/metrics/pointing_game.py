@@ -12,7 +12,7 @@ from ..encoders.images import ImageSource, read_image
 from ..explanation import Explanation
 from ..masks import BoolArray, FloatArray
 
-CELLS = 4  # a 2x2 mosaic, in reading order
+CELLS = ("top left", "top right", "bottom left", "bottom right")  # of a 2x2 mosaic, in reading order
 TILE = 224  # pixels; the published mosaics are 448 x 448
 
 # The ten games of the paper, each a mosaic of four ImageNet classes (Baniecki et al., NeurIPS 2025, pointing game).
@@ -57,10 +57,10 @@ class PointingGame:
     objects: int
 
     def __post_init__(self) -> None:
-        if len(self.labels) != CELLS:
-            raise ValueError(f"labels: got {len(self.labels)}, wanted one for each of the {CELLS} cells.")
-        if isinstance(self.objects, bool) or self.objects not in range(1, CELLS + 1):
-            raise ValueError(f"objects: got {self.objects!r}, wanted 1 to {CELLS}, since there are {CELLS} cells.")
+        if len(self.labels) != len(CELLS):
+            raise ValueError(f"labels: got {len(self.labels)}, wanted one for each of the {len(CELLS)} cells.")
+        if isinstance(self.objects, bool) or self.objects not in range(1, len(CELLS) + 1):
+            raise ValueError(f"objects: got {self.objects!r}, wanted 1 to {len(CELLS)}, the number of cells.")
 
     @property
     def caption(self) -> str:
@@ -85,7 +85,7 @@ class PointingScore:
         correct: sum of positive values in the right cell and of negative ones in wrong cells, logits.
         wrong: sum of the others.
         sign_ratio: mean over tokens of the share of values with the right sign.
-        by_cell: (objects, 4) logits: net sum of each label's values in each cell.
+        by_cell: (objects, 4) logits: net sum of each label's values in each of the `CELLS`.
     """
 
     pgr: float
@@ -97,8 +97,8 @@ class PointingScore:
 
 def mosaic(tiles: Sequence[ImageSource], tile: int = TILE) -> Image.Image:
     """Four pictures as a 2x2 mosaic in reading order, each resized to `tile` x `tile` pixels."""
-    if len(tiles) != CELLS:
-        raise ValueError(f"tiles: got {len(tiles)}, wanted {CELLS}.")
+    if len(tiles) != len(CELLS):
+        raise ValueError(f"tiles: got {len(tiles)}, wanted {len(CELLS)}.")
     canvas = Image.new("RGB", (2 * tile, 2 * tile))
     for k, source in enumerate(tiles):
         canvas.paste(read_image(source).resize((tile, tile), Image.Resampling.BICUBIC), (k % 2 * tile, k // 2 * tile))
@@ -120,26 +120,37 @@ def quadrant(grid: tuple[int, int], k: int) -> BoolArray:
 def tokens_of(labels: Sequence[str], explanation: Explanation) -> list[list[int]]:
     """Which text players spell each label, in order; a label of several tokens gets all of them.
 
+    Args:
+        labels: words of the caption, in its order; case and blanks do not count.
+        explanation: of that caption.
+
     Raises:
         ValueError: if the caption does not contain a label where it should.
     """
     names = explanation.labels[explanation.n_image :]
-    at = 0
+    pieces = [_plain(name) for name in names]
     found: list[list[int]] = []
+    start = 0
     for label in labels:
-        wanted, spelt = _plain(label), ""
-        players: list[int] = []
-        while at < len(names) and not (players and spelt == wanted):
-            piece = _plain(names[at])
-            if wanted.startswith(spelt + piece):
-                spelt, players = spelt + piece, [*players, explanation.n_image + at]
-            else:
-                spelt, players = "", []
-            at += 1
-        if spelt != wanted:
+        tokens = _spelling(_plain(label), pieces, start)
+        if not tokens:
             raise ValueError(f"labels: {label!r} has no token in the caption; its tokens are {', '.join(names)}.")
-        found.append(players)
+        found.append([explanation.n_image + k for k in tokens])
+        start = tokens[-1] + 1
     return found
+
+
+def _spelling(word: str, pieces: Sequence[str], start: int) -> range:
+    """The first neighbouring pieces from `start` on that make up a word; empty if there are none."""
+    for first in range(start, len(pieces)):
+        spelt = ""
+        for last in range(first, len(pieces)):
+            spelt += pieces[last]
+            if word and spelt == word:
+                return range(first, last + 1)
+            if not word.startswith(spelt):
+                break
+    return range(0)
 
 
 def _plain(text: str) -> str:
@@ -163,26 +174,44 @@ def pointing_game(explanation: Explanation, tokens: Sequence[Sequence[int]]) -> 
     """
     if explanation.grid is None:
         raise ValueError("explanation: its image players form no grid, so there are no cells to point at.")
-    if not 1 <= len(tokens) <= CELLS:
-        raise ValueError(f"tokens: got {len(tokens)} objects, wanted 1 to {CELLS}, since there are {CELLS} cells.")
+    if not 1 <= len(tokens) <= len(CELLS):
+        raise ValueError(f"tokens: got {len(tokens)} objects, wanted 1 to {len(CELLS)}, the number of cells.")
+    if not all(len(group) for group in tokens):
+        raise ValueError("tokens: got an object without tokens, wanted at least one for each.")
     for player in (player for group in tokens for player in group):
         if not explanation.n_image <= player < explanation.n_players:
             raise ValueError(f"tokens: got player {player}, which is no token.")
-    cells = np.stack([quadrant(explanation.grid, k) for k in range(CELLS)])
-    crossed, patches = explanation.crossmodal(), explanation.attributions[: explanation.n_image]
+    cells = np.stack([quadrant(explanation.grid, k) for k in range(len(CELLS))])
     correct = wrong = 0.0
-    signs, by_cell = [], np.zeros((len(tokens), CELLS))
+    right_signs, by_cell = [], np.zeros((len(tokens), len(CELLS)))
     for k, group in enumerate(tokens):
+        others = np.delete(cells, k, axis=0).any(axis=0)
         for player in group:
-            values = crossed[:, player - explanation.n_image] if explanation.order == 2 else patches
-            inside, outside = values[cells[k]], values[np.delete(cells, k, axis=0).any(axis=0)]
+            values, own = _pointing_values(explanation, player)
             by_cell[k] += cells @ values
-            if explanation.order == 1:
-                own = explanation.attributions[player]
-                inside, outside = np.append(inside, own), np.append(outside, own)
-            correct += inside[inside > 0].sum() - outside[outside < 0].sum()
-            wrong += outside[outside > 0].sum() - inside[inside < 0].sum()
-            signs.append(((inside > 0).sum() + (outside < 0).sum()) / (len(inside) + len(outside)))
+            score = _score(np.append(values[cells[k]], own), np.append(values[others], own))
+            correct, wrong = correct + score[0], wrong + score[1]
+            right_signs.append(score[2])
     total = correct + wrong
     pgr = float(correct / total) if total > 0 else float("nan")
-    return PointingScore(pgr, float(correct), float(wrong), float(np.mean(signs)), by_cell)
+    return PointingScore(pgr, float(correct), float(wrong), float(np.mean(right_signs)), by_cell)
+
+
+def _pointing_values(explanation: Explanation, token: int) -> tuple[FloatArray, FloatArray]:
+    """The patches' values (n_image,) that a token is judged by, and values that count in every cell: (0,) or (1,)."""
+    if explanation.order == 2:
+        return explanation.interactions[: explanation.n_image, token], np.zeros(0)
+    return explanation.attributions[: explanation.n_image], explanation.attributions[[token]]
+
+
+def _score(inside: FloatArray, outside: FloatArray) -> tuple[float, float, float]:
+    """Sizes of the values with the right sign and with the wrong one, and the share of values with the right sign.
+
+    Args:
+        inside: values in the object's own cell, which should be positive.
+        outside: values in the other cells, which should be negative.
+    """
+    correct = inside[inside > 0].sum() - outside[outside < 0].sum()
+    wrong = outside[outside > 0].sum() - inside[inside < 0].sum()
+    right_signs = (inside > 0).sum() + (outside < 0).sum()
+    return correct, wrong, right_signs / (len(inside) + len(outside))

@@ -1,6 +1,8 @@
 """Pictures: explanations drawn, compared, and as a page. Nothing in here knows a model."""
 
 from .comparison import compare
-from .pair import Picture, alt_text, draw, to_png
+from .pair import draw
+from .picture import Picture, to_png
+from .words import alt_text
 
 __all__ = ["Picture", "alt_text", "compare", "draw", "to_png"]

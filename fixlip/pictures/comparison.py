@@ -8,17 +8,20 @@ import numpy as np
 from PIL import Image
 
 from .drawing import DEVICE
-from .pair import Picture, alt_text, draw
+from .layout import check_options, content_of, lay_out
+from .pair import head_of, paint
+from .picture import Picture
+from .words import alt_text
 
 if TYPE_CHECKING:
-    from ..explanation import Explanation
+    from ..expansion import Expansion
 
 _GAP = 12  # CSS pixels
 
 
 def compare(
-    first: Explanation,
-    second: Explanation,
+    first: Expansion,
+    second: Expansion,
     *,
     names: tuple[str, str] = ("first", "second"),
     condition: int | str | None = None,
@@ -50,8 +53,13 @@ def compare(
         shown[f"{names[0]} minus {names[1]}"] = first - second
     values = [e.attributions if condition is None else e.condition(condition) for e in shown.values()]
     scale = max(float(np.abs(v).max(initial=0.0)) for v in values) or 1.0
+    check_options(edges, "joint", scale, width)
+    contents = [content_of(e, condition, None, edges, "joint", scale) for e in shown.values()]
+    heads = [head_of(e, content, width, name) for (name, e), content in zip(shown.items(), contents, strict=True)]
+    top = max(head.height for head in heads)  # so that the pictures stand side by side
     tiles = [
-        draw(e, condition=condition, edges=edges, scale=scale, width=width, title=name) for name, e in shown.items()
+        paint(e, content, head, lay_out(e, bool(content.edges), top, width))
+        for e, content, head in zip(shown.values(), contents, heads, strict=True)
     ]
     gap = DEVICE * _GAP
     row = Image.new("RGBA", (sum(t.width for t in tiles) + gap * (len(tiles) - 1), max(t.height for t in tiles)))

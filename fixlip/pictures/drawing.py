@@ -15,15 +15,20 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-FINE = 4  # canvas pixels a CSS pixel
-DEVICE = 2  # pixels of the result a CSS pixel
+FINE = 4  # canvas pixels per CSS pixel
+DEVICE = 2  # pixels of the result per CSS pixel
 
 Colour = tuple[int, int, int]
 Point = tuple[float, float]
 Box = tuple[float, float, float, float]
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
-# The diverging scale of ColorBrewer's RdBu: told apart by people with any colour vision, opaque on any theme.
+# Half the width of a 90 % interval, in standard errors: of every error bar and of every word about certainty.
+INTERVAL = 1.645
+_MOST_DECIMALS = 6
+
+# The diverging scale of ColorBrewer's RdBu: told apart by people with any colour vision, opaque on any theme. This is
+# the only place in Python that says what red and blue are; HTML takes them through `hex_of`.
 POSITIVE: Colour = (178, 24, 43)
 NEGATIVE: Colour = (33, 102, 172)
 NEUTRAL: Colour = (247, 247, 247)
@@ -34,7 +39,7 @@ MUTED: Colour = (104, 108, 118)
 FAINT: Colour = (214, 216, 221)
 
 # Fonts that systems carry for scripts that Pillow's own font lacks.
-_OTHER_FONTS = (
+OTHER_FONTS = (
     "DejaVuSans.ttf",
     "NotoSansCJK-Regular.ttc",
     "Arial Unicode.ttf",
@@ -66,11 +71,39 @@ def ink_on(background: Colour) -> Colour:
     return DARK if luminance > 0.195 else (255, 255, 255)
 
 
+def hex_of(colour: Colour) -> str:
+    """A colour as HTML and SVG write it: "#b2182b"."""
+    return "#{:02x}{:02x}{:02x}".format(*colour)
+
+
 def signed(value: float) -> str:
     """A value with its sign, in as many digits as matter: +0.042, -1.31, +12.4."""
     digits = 1 if abs(value) >= 10 else 2 if abs(value) >= 0.095 else 3
     text = f"{value:+.{digits}f}"
     return "0" if float(text) == 0 else text
+
+
+def with_error(value: float, stderr: float | None) -> str:
+    """A value with its standard error, both in the digits that the error leaves certain: +0.012 ± 0.003.
+
+    The error keeps two significant digits if they are below 36, else one (the rule of the Particle Data Group), and the
+    value as many decimals. A value without an error is written as `signed` does.
+
+    Args:
+        value: what is told.
+        stderr: its standard error, in the same unit; None where the estimator gives none.
+    """
+    if stderr is None:
+        return signed(value)
+    if not (math.isfinite(stderr) and stderr > 0):
+        return f"{signed(value)} \u00b1 {stderr:g}"
+    power = math.floor(math.log10(stderr))
+    decimals = max(0, -power + (stderr / 10.0**power < 3.55))
+    error = f"{stderr:.{decimals}f}"
+    if decimals > _MOST_DECIMALS:  # next to nothing: rounding errors of an exact sum, say
+        decimals, error = _MOST_DECIMALS, f"{stderr:.0e}"
+    text = f"{value:+.{decimals}f}"
+    return f"{text if float(text) else text[1:]} \u00b1 {error}"
 
 
 class Sheet:
@@ -82,7 +115,7 @@ class Sheet:
         self.pen = ImageDraw.Draw(self.image)
 
     def finish(self) -> Image.Image:
-        """The picture at two device pixels a CSS pixel, corners rounded (transparent outside)."""
+        """The picture at two device pixels per CSS pixel, corners rounded (transparent outside)."""
         result = self.image.reduce(FINE // DEVICE).convert("RGBA")
         mask = Image.new("L", self.image.size, 0)
         ImageDraw.Draw(mask).rounded_rectangle((0, 0, mask.width - 1, mask.height - 1), _fine(12), fill=255)
@@ -103,6 +136,16 @@ class Sheet:
             stroke_width=_fine(halo),
             stroke_fill=CARD,
         )
+
+    def upward(self, at: Point, text: str, size: float, colour: Colour = INK) -> None:
+        """One line of text that runs upwards, its centre at `at`: the label of a vertical axis."""
+        shown, font = fit_font(text, size)
+        left, top, right, bottom = (round(c) for c in font.getbbox(shown))
+        stencil = Image.new("L", (right - left, bottom - top), 0)
+        ImageDraw.Draw(stencil).text((-left, -top), shown, fill=255, font=font)
+        stencil = stencil.transpose(Image.Transpose.ROTATE_90)
+        corner = (_fine(at[0]) - stencil.width // 2, _fine(at[1]) - stencil.height // 2)
+        self.image.paste(colour, corner, stencil)
 
     def box(self, box: Box, fill: Colour | None = None, outline: Colour | None = None, radius: float = 0) -> None:
         """A filled or outlined box."""
@@ -166,7 +209,7 @@ def fit_font(text: str, size: float) -> tuple[str, Font]:
     named by their code point; they are never left blank.
     """
     text = "".join(c if c.isprintable() else " " for c in text)
-    for family in ("", *_OTHER_FONTS):
+    for family in ("", *OTHER_FONTS):
         if all(_covers(family, c) for c in set(text)):
             font = _font(family, size * FINE)
             assert font is not None  # it covers something
@@ -191,6 +234,13 @@ def shorten(text: str, size: float, width: float) -> str:
     return text[:low] + "\u2026"
 
 
+def lines_of(text: str, size: float, width: float) -> list[str]:
+    """The text in lines that are no wider than `width`, broken between words, and within words that are wider."""
+    words = [piece for word in text.split() for piece in _pieces(word, size, width)]
+    lines = wrap([text_width(word, size) for word in words], text_width(" ", size), width)
+    return [" ".join(words[k] for k in line) for line in lines] or [""]
+
+
 def wrap(widths: Sequence[float], gap: float, room: float) -> list[list[int]]:
     """Fill lines with items of given widths, in order; returns the items of each line."""
     lines: list[list[int]] = []
@@ -203,6 +253,15 @@ def wrap(widths: Sequence[float], gap: float, room: float) -> list[list[int]]:
             lines.append([i])
             used = width
     return lines
+
+
+def _pieces(word: str, size: float, width: float) -> Iterator[str]:
+    """A word in as few pieces as fit a line."""
+    while len(word) > 1 and text_width(word, size) > width:
+        fitting = next((k for k in range(len(word) - 1, 1, -1) if text_width(word[:k], size) <= width), 1)
+        yield word[:fitting]
+        word = word[fitting:]
+    yield word
 
 
 def _fine(length: float) -> int:

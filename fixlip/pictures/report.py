@@ -11,15 +11,18 @@ import numpy as np
 from PIL import Image
 
 from .. import __version__
-from .drawing import signed
-from .pair import alt_text, draw, to_png
+from .drawing import NEGATIVE, POSITIVE, hex_of, with_error
+from .pair import draw
+from .picture import to_png
+from .words import alt_text, model_name
 
 if TYPE_CHECKING:
-    from ..explanation import Explanation, Term
+    from ..expansion import Term
+    from ..explanation import Explanation
 
+_COLOURS = f"\n:root {{ --up: {hex_of(POSITIVE)}; --down: {hex_of(NEGATIVE)}; }}"
 _STYLE = """
-:root { color-scheme: light dark; --ink: #22242a; --muted: #686c76; --page: #f3f4f6; --card: #fcfcfc; --line: #d6d8dd;
-  --up: #b2182b; --down: #2166ac; }
+:root { color-scheme: light dark; --ink: #22242a; --muted: #686c76; --page: #f3f4f6; --card: #fcfcfc; --line: #d6d8dd; }
 @media (prefers-color-scheme: dark) { :root { --ink: #e8e9ec; --muted: #a4a8b2; --page: #16181d; --card: #21242b;
   --line: #3a3e48; --up: #f0808c; --down: #7ab8f0; } }
 * { box-sizing: border-box; }
@@ -52,9 +55,10 @@ def html(explanation: Explanation, title: str | None = None) -> str:
         title: headline; by default the caption.
     """
     caption = f"Why the model finds this image similar to \u201c{explanation.text}\u201d"
+    model = model_name(explanation.model) or "an encoder"
     parts = [
         f"<h1>{escape(title or caption)}</h1>",
-        f'<p class="muted">{escape(explanation.model or "an encoder")}, explained by FIxLIP-Lab {__version__}</p>',
+        f'<p class="muted">{escape(model)}, explained by FIxLIP-Lab {__version__}</p>',
         _facts(explanation),
         _picture(draw(explanation), alt_text(explanation), 720),
     ]
@@ -65,7 +69,8 @@ def html(explanation: Explanation, title: str | None = None) -> str:
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{escape(title or explanation.text or 'Explanation')}</title>\n<style>{_STYLE}</style>\n</head>\n"
+        f"<title>{escape(title or explanation.text or 'Explanation')}</title>\n"
+        f"<style>{_COLOURS}{_STYLE}</style>\n</head>\n"
         f"<body>\n{body}\n</body>\n</html>\n"
     )
 
@@ -93,15 +98,15 @@ def _how_to_read(explanation: Explanation) -> str:
     return (
         "<h2>How to read this</h2>"
         f"<p>Patches and words are removed at random, each kept with probability {explanation.p:g}, and the model is "
-        "asked how similar what is left still is. The colours and numbers are the simplest account of its answers: how "
-        "much each patch or word adds by itself (red) or takes away (blue), and for pairs how much more or less the "
-        "two change the similarity <em>together</em> than one by one. A word may add little by itself and a lot "
-        "together with the patches that show what it names.</p>"
+        "asked how similar the rest of the image and of the caption still are. The colours and numbers are the "
+        "simplest account of its answers: how much each patch or word adds by itself (red) or takes away (blue), and "
+        "for pairs how much more or less the two change the similarity <em>together</em> than one by one. A word may "
+        "add little by itself and a lot together with the patches that show what it names.</p>"
     )
 
 
 def _conditioned(explanation: Explanation) -> str:
-    """One map a token, all on one colour scale."""
+    """One map for each token, all on one colour scale."""
     tokens = range(explanation.n_image, explanation.n_players)
     if not explanation.grid or not tokens:
         return ""
@@ -125,15 +130,18 @@ def _interactions(explanation: Explanation) -> str:
 
 
 def _first_order(explanation: Explanation) -> str:
-    """What each token is worth, and the strongest patches."""
+    """First-order values of all tokens and of the strongest patches."""
     values = explanation.first_order()
     terms = values.top(values.n_players, kind="players")
     patches = [term for term in terms if term.players[0] < values.n_image]
     shown = [term for term in terms if term not in patches] + patches[:8]
     if not shown:
         return ""
-    meaning = f"Average change when the player joins, the others being present with probability {values.p:g}."
-    table = _table("player", _rows(shown))
+    meaning = (
+        "How much the similarity changes on average when the word or patch is added, while every other one is present "
+        f"with probability {values.p:g}."
+    )
+    table = _table("word or patch", _rows(shown))
     return f'<h2>Words and strongest patches, one by one</h2><p class="muted">{meaning}</p>{table}'
 
 
@@ -143,10 +151,9 @@ def _rows(terms: Iterable[Term]) -> list[str]:
     rows = []
     for term in terms:
         kind, share = ("up" if term.value > 0 else "down"), 100 * abs(term.value) / largest
-        error = "" if term.stderr is None else f" \u00b1 {term.stderr:.2f}"
         names = " with ".join(escape(label) for label in reversed(term.labels))
         rows.append(
-            f'<tr><td>{names}</td><td class="number {kind}">{signed(term.value)}{error}</td>'
+            f'<tr><td>{names}</td><td class="number {kind}">{with_error(term.value, term.stderr)}</td>'
             f'<td class="bar {kind}"><span style="width:{share:.1f}%"></span></td></tr>'
         )
     return rows

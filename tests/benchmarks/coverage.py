@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 import fixlip
-from fixlip.encoders.huggingface import EMBEDDED
+from fixlip.encoders.sources import EMBEDDED
 
 PS, FITTED, BATCH, Z = (0.3, 0.5, 0.7), 2048, 4000, 1.645
 BUDGETS = (128, 256, 512)

@@ -18,11 +18,12 @@ import numpy as np
 from scipy.stats import spearmanr
 
 import fixlip
-from fixlip.encoders.huggingface import EMBEDDED
+from fixlip.answers import Side
+from fixlip.encoders.sources import EMBEDDED
 from fixlip.estimators.agnostic import agnostic_least_squares
 from fixlip.estimators.indices import taylor
 from fixlip.masks import draw_masks
-from fixlip.samples import Samples, Side
+from fixlip.samples import Samples
 
 PS = (0.3, 0.5, 0.7)
 BUDGETS = {
@@ -50,8 +51,8 @@ def published(samples, game, p, rng):
     if game.n_text <= np.log2(TEXT_MASKS):
         return samples
     masks, weights = draw_masks(game.n_text, TEXT_MASKS, p, rng)
-    text = Side(masks, weights, game.embed_texts(masks))
-    return Samples(samples.players, samples.image, text, samples.scale, samples.bias, (p,))
+    text = Side(masks, weights, game.embed_texts(masks), (p,))
+    return Samples(samples.subject, samples.image_side, text, samples.scale, samples.bias)
 
 
 def explanations(game, p, seed, large):
@@ -107,7 +108,7 @@ def measure(models, scenes, ps, out):
                     fresh = np.random.default_rng(10**6 + scene).random((FRESH, game.n_players)) < p
                     truth = game(fresh)
                     many = fixlip.sample(game, LIMIT, p=p, seed=10**6 + scene, progress=False).readout()
-                    limit = fixlip.Explanation(*taylor(*many.derivatives(p), p), many.players, p)
+                    limit = fixlip.Explanation(*taylor(*many.derivatives(p), p), many.subject, p=p)
                     made = [("limit", LIMIT, limit, 0.0, 0.0)]
                     made += explanations(game, p, scene, large=encoder.grid[0] <= 7)
                     for name, budget, explanation, seconds, encoding in made:

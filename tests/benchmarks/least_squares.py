@@ -12,10 +12,11 @@ import time
 
 import numpy as np
 
+from fixlip.answers import Side
 from fixlip.estimators.least_squares import crossmodal_least_squares
 from fixlip.masks import draw_masks
-from fixlip.players import Players
-from fixlip.samples import Samples, Side
+from fixlip.samples import Samples
+from fixlip.subject import Subject
 
 N_IMAGE, N_TEXT, DIMENSION, P = 49, 8, 512, 0.5
 
@@ -30,15 +31,15 @@ def side(n_players: int, n_masks: int, rng: np.random.Generator) -> Side:
     masks, weights = draw_masks(n_players, n_masks, P, rng)
     embeddings = np.tanh(1 + masks @ rng.normal(size=(n_players, DIMENSION)) / 3)
     embeddings /= np.linalg.norm(embeddings, axis=1, keepdims=True)
-    return Side(masks, weights, embeddings.astype(np.float32))
+    return Side(masks, weights, embeddings.astype(np.float32), (P,))
 
 
 def written_out(samples: Samples, n_image_masks: int) -> None:
     """The same regression with its design matrix built row by row, on the first image masks only."""
-    images, texts = samples.image.masks[:n_image_masks], samples.text.masks
+    images, texts = samples.image_side.masks[:n_image_masks], samples.text_side.masks
     rows = np.hstack([np.repeat(images, len(texts), axis=0), np.tile(texts, (len(images), 1))])
-    weights = np.outer(samples.image.weights[:n_image_masks], samples.text.weights).ravel()
-    values = samples.scale * samples.image.embeddings[:n_image_masks] @ samples.text.embeddings.T
+    weights = np.outer(samples.image_side.weights[:n_image_masks], samples.text_side.weights).ravel()
+    values = samples.scale * samples.image_side.embeddings[:n_image_masks] @ samples.text_side.embeddings.T
     first, second = np.triu_indices(rows.shape[1], 1)
     design = np.hstack([np.ones((len(rows), 1)), rows, rows[:, first] & rows[:, second]]).astype(np.float64)
     weighted = design * weights[:, None]
@@ -49,8 +50,8 @@ def main() -> None:
     """Measure both routes and print the ratios."""
     rng = np.random.default_rng(0)
     image, text = side(N_IMAGE, 2**15, rng), side(N_TEXT, 2**6, rng)
-    players = Players(N_IMAGE, N_TEXT, tuple(map(str, range(N_IMAGE + N_TEXT))))
-    samples = Samples(players, image, text, 100.0, 0.0, (P,))
+    players = Subject(N_IMAGE, N_TEXT, tuple(map(str, range(N_IMAGE + N_TEXT))))
+    samples = Samples(players, image, text, 100.0, 0.0)
     before = peak_gigabytes()
     start = time.perf_counter()
     crossmodal_least_squares(samples)

@@ -1,16 +1,13 @@
-"""What a widget says in numbers: tables with error bars, a gauge, a key; HTML, styled by pair.css."""
+"""What a widget says in numbers: tables, bars with error bars, a gauge, a key; HTML, styled by pair.css."""
 
 from __future__ import annotations
 
 import html
 from collections.abc import Iterable, Sequence
 
-from fixlip.pictures.drawing import signed
+from fixlip.pictures.drawing import INTERVAL, NEGATIVE, POSITIVE, hex_of, signed
 
-# Half the width of a 90 % interval, in standard errors.
-INTERVAL = 1.645
-_WIDTH, _HEIGHT = 150, 16
-_COLOURS = ("#2166ac", "#b2182b")
+_WIDTH, _HEIGHT = 150, 16  # of a bar with its room, in CSS pixels
 
 
 def number(value: float) -> str:
@@ -18,9 +15,14 @@ def number(value: float) -> str:
     return signed(value).replace("-", "−")
 
 
-def facts(*parts: str) -> str:
-    """The parts, one below the other."""
-    return f'<div class="fixlip-facts">{"".join(parts)}</div>'
+def deviation(error: float | None) -> str:
+    """A standard error, in as many digits as `number` gives a value of that size; empty where there is none."""
+    return "" if error is None else f"± {signed(error).lstrip('+')}"
+
+
+def readout(*parts: str) -> str:
+    """The parts, which are HTML, one below the other."""
+    return f'<div class="fixlip-readout">{"".join(parts)}</div>'
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]], figures: int = 1) -> str:
@@ -34,28 +36,26 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]], figures: int = 1) 
     return f"<table><tr>{row(head, 'th')}</tr>{body}</table>"
 
 
-def terms(rows: Sequence[tuple[str, float, float | None]], name: str) -> str:
-    """Names with values as bars from zero; a whisker is the 90 % interval.
+def bars(rows: Sequence[tuple[str, float, float | None]], name: str) -> str:
+    """A table of named values with bars from zero; a whisker is the 90 % interval.
 
     Args:
         rows: name, value and standard error, in logits.
         name: of the table.
     """
-    ends = [abs(value) + INTERVAL * (error or 0.0) for _, value, error in rows]
-    most = max(ends, default=1.0) or 1.0
+    longest = max((abs(value) + INTERVAL * (error or 0.0) for _, value, error in rows), default=1.0) or 1.0
     cells = [
-        (html.escape(name), _bar(value, error, most), number(value), "" if error is None else f"± {error:.2f}")
-        for name, value, error in rows
+        (html.escape(name), _bar(value, error, longest), number(value), deviation(error)) for name, value, error in rows
     ]
     return table((html.escape(name), "", "logits", "standard error"), cells, figures=2)
 
 
-def _bar(value: float, error: float | None, most: float) -> str:
+def _bar(value: float, error: float | None, longest: float) -> str:
     def at(x: float) -> float:
-        return (1 + x / most) * (_WIDTH / 2 - 4) + 4
+        return (1 + x / longest) * (_WIDTH / 2 - 4) + 4
 
     zero, end = at(0.0), at(value)
-    colour = _COLOURS[value > 0]
+    colour = hex_of(POSITIVE if value > 0 else NEGATIVE)
     marks = [
         f'<line x1="{zero}" x2="{zero}" y1="0" y2="{_HEIGHT}" stroke="currentColor" opacity="0.4"/>',
         f'<rect x="{min(zero, end):.1f}" y="4" width="{abs(end - zero):.1f}" height="8" fill="{colour}"/>',
@@ -70,7 +70,7 @@ def _bar(value: float, error: float | None, most: float) -> str:
 def gauge(share: float, words: str) -> str:
     """A bar filled to a share between 0 and 1, with words for who cannot see it."""
     filled = 100 * min(1.0, max(0.0, share))
-    bar = f'<span style="width:{filled:.1f}%"></span>'
+    bar = f'<span style="width:{filled:.1f}%;background:{hex_of(POSITIVE)}"></span>'
     return f'<div class="fixlip-gauge" role="img" aria-label="{html.escape(words)}">{bar}</div>'
 
 

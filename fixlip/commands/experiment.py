@@ -1,0 +1,104 @@
+"""`fixlip experiment`: one of the paper's experiments becomes a table, a summary and a figure."""
+
+from __future__ import annotations
+
+import argparse
+import textwrap
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ..experiments.tables import CURVE_SCORES, EXPLAINED, KEYS, SCORES
+from . import console, options
+
+NAMES = tuple(SCORES)
+_BUDGETS = {"runtime": 4096}
+_DATASETS = """\
+datasets:
+  emoji       scenes whose truth is known, made on the spot
+  FOLDER      pictures with captions: a captions.csv with the columns file and caption (file is a name within the
+              folder), or a .txt beside each picture with its caption (dog.jpg, dog.txt);
+              for pointing-game instead four subfolders or more, each named by a label and full of its pictures
+  coco        captioned photos (wants `pip install datasets` and the hub); not for pointing-game
+  imagenet    the paper's ten games (likewise); for pointing-game
+"""
+_FILES = """\
+FOLDER/NAME-MODEL.csv holds every row, .md beside it means over the items, .html a figure.
+A run that was stopped goes on where it was when the same command is given again.
+
+examples:
+  python -m fixlip experiment insertion-deletion --limit 20
+  python -m fixlip experiment insertion-deletion --dataset photos --model openai/clip-vit-base-patch32
+  python -m fixlip experiment faithfulness --p 0.5 --seed 1 --out seed1 --quiet
+"""
+
+
+def add(commands: Any, shared: argparse.ArgumentParser) -> None:
+    """Add the command to the parsers `commands`, with the options of `shared`."""
+    parser = commands.add_parser(
+        "experiment",
+        help="run one of the paper's experiments, and write a table",
+        description="Run one of the paper's experiments on many images, and write a table.",
+        epilog="\n".join((_DATASETS, _columns(), _FILES)),
+        parents=[shared],
+    )
+    parser.add_argument("name", metavar="NAME", choices=NAMES, help=", ".join(NAMES))
+    parser.add_argument("--dataset", default="emoji", metavar="NAME", help="see below; default emoji")
+    parser.add_argument("--limit", default="100", metavar="N", help="images at most, default 100")
+    parser.add_argument(
+        "--p", nargs="+", default=["0.3", "0.5", "0.7"], metavar="P", help="presence probabilities, default 0.3 0.5 0.7"
+    )
+    parser.add_argument("--budget", metavar="N", help="masked images for each; default 512, for runtime 4096")
+    parser.add_argument("--workers", default="1", metavar="N", help="processes side by side, default 1")
+    parser.add_argument("--dask", metavar="ADDRESS", help='Dask scheduler to use, or "local"')
+    parser.add_argument(
+        "--out", type=Path, default=Path("experiments"), metavar="FOLDER", help="for the table; default experiments"
+    )
+    parser.set_defaults(run=run)
+
+
+def _columns() -> str:
+    """What stands in the tables."""
+    common = ("item", "caption", "model", "method", "p")
+    lines = ["columns of the table:", *_explain(common)]
+    for name in NAMES:
+        lines += [f"  {name}:", *_explain([key for key in KEYS[name] if key not in common] + [*SCORES[name]])]
+    lines += ["  insertion-deletion has the curves in a table of their own, FOLDER/NAME-MODEL-curves.csv:"]
+    return "\n".join([*lines, *_explain(("removed", *CURVE_SCORES)), ""])
+
+
+def _explain(columns: Sequence[str]) -> list[str]:
+    lines = []
+    for column in columns:
+        lines += textwrap.wrap(f"    {column:<18}{EXPLAINED[column]}", 118, subsequent_indent=" " * 22)
+    return lines
+
+
+def run(given: argparse.Namespace) -> int:
+    """Run what is not done yet, write the table, and print its summary."""
+    budget = _BUDGETS.get(given.name, 512) if given.budget is None else options.whole(given.budget, "budget", 2)
+    arguments: dict[str, Any] = {
+        "ps": tuple(options.probability(p) for p in given.p),
+        "budget": budget,
+        "device": given.device,
+        "dtype": given.dtype,
+        "batch_size": options.batch_size(given.batch_size),
+        "seed": options.whole(given.seed, "seed", 0),
+    }
+    limit, workers = options.whole(given.limit, "limit"), options.whole(given.workers, "workers")
+    from ..experiments.runner import run as run_all
+    from ..experiments.tasks import Settings
+
+    settings = Settings(given.name, given.model, **arguments)
+    try:
+        path = run_all(settings, given.dataset, limit, given.out, workers, given.dask, progress=not given.quiet)
+    except KeyboardInterrupt:
+        console.note(
+            f"interrupted; the items that were finished are kept in the folder {str(given.out)!r}: the same command "
+            "goes on from there."
+        )
+        return 130
+    console.say(path.with_suffix(".md").read_text(encoding="utf-8"))
+    if not given.quiet:
+        console.note(f"{path} holds every row; run the command again to go on with a larger --limit.")
+    return 0

@@ -1,0 +1,193 @@
+"""`fixlip explain`: an image and a caption become a report, a picture, a table or data."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..estimators.budgets import check_kernel
+from ..estimators.methods import METHODS, Request, method_named
+from ..masks import check_p
+from . import console, options, output
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+SCENE = "scene:"
+_LOG = logging.getLogger(__name__)
+# The maskings below are named here, since reading them from the library would load torch for --help; a test compares.
+
+
+def _methods() -> str:
+    """Estimators, with what they can give, from the library's table."""
+    lines = []
+    for name, method in METHODS.items():
+        given = f"indices {', '.join(method.indices)}; bases {', '.join(method.bases)}"
+        lines += [f"  {name:<10}  {method.what}", f"              ({given})"]
+    return "\n".join(lines)
+
+
+_EPILOG = f"""\
+estimators:
+{_methods()}
+
+indices:
+  banzhaf     weighted Banzhaf interactions at p (the default)
+  shapley     faithful Shapley interactions (FSII)
+  sii         Shapley interactions (k-SII)
+
+bases:
+  full        all pairs of patches and tokens (the default)
+  crossmodal  only pairs of a patch and a token, from fewer masked images
+  filtered    only pairs of the strongest players
+
+what the ending of --out says:
+  .html       a report that opens offline
+  .png        the picture alone
+  .csv        a table of all terms: patches, tokens and pairs of them, in logits, with standard errors
+  .npz        everything, to go on with: fixlip.Explanation.load(FILE)
+
+examples:
+  python -m fixlip explain {SCENE}7
+  python -m fixlip explain photo.jpg "a dog next to a hydrant" --model openai/clip-vit-base-patch32
+  python -m fixlip explain photo.jpg "a dog" --p 0.3 --budget 1024 --out dog.csv
+  python -m fixlip explain photo.jpg "a dog" --target-faithfulness 0.95 --quiet --out dog.npz
+"""
+
+
+def add(commands: Any, shared: argparse.ArgumentParser) -> None:
+    """Add the command to the parsers `commands`, with the options of `shared`."""
+    parser = commands.add_parser(
+        "explain",
+        help="explain an image and a caption, and write a report",
+        description="Explain why a model finds an image and a caption similar, and write a report.",
+        epilog=_EPILOG,
+        parents=[shared],
+    )
+    parser.add_argument("image", metavar="IMAGE", help=f"a picture file, or {SCENE}SEED for an embedded emoji scene")
+    parser.add_argument("caption", metavar="CAPTION", nargs="?", help="the caption; a scene brings its own")
+    parser.add_argument(
+        "--p",
+        default="0.5",
+        metavar="P",
+        help="probability with which each patch and token is kept when inputs are masked: a small one explains nearly "
+        "empty inputs, a large one nearly complete ones; default 0.5",
+    )
+    parser.add_argument(
+        "--budget",
+        metavar="N",
+        help="masked images to encode: more take longer and make smaller errors; default 512, other estimators than "
+        "kernel choose by the number of patches",
+    )
+    parser.add_argument(
+        "--target-faithfulness",
+        metavar="R2",
+        help="encode until the explanation is expected to predict so much of the variance on unseen masks (0 to 1), "
+        "or the budget, then 4096 by default, is spent; with kernel",
+    )
+    parser.add_argument("--estimator", default="kernel", metavar="NAME", help="how to estimate, see below")
+    parser.add_argument("--index", default="banzhaf", metavar="NAME", help="which interactions, see below")
+    parser.add_argument(
+        "--order", default="2", metavar="K", help="2 for interactions (the default), 1 for values alone"
+    )
+    parser.add_argument("--basis", default="full", metavar="NAME", help="which pairs have interactions, see below")
+    parser.add_argument(
+        "--image-masking", default="zero", metavar="HOW", help="what a removed patch becomes: zero, mean, blur"
+    )
+    parser.add_argument(
+        "--text-masking",
+        default="attention",
+        metavar="HOW",
+        help="what becomes of a removed token: hidden from attention (attention), taken out (remove), or unknown",
+    )
+    parser.add_argument(
+        "--out", default="explanation.html", type=Path, metavar="FILE", help="the result; default explanation.html"
+    )
+    parser.set_defaults(run=run)
+
+
+def run(given: argparse.Namespace) -> int:
+    """Explain, write the result, and only then say what it is."""
+    # Everything that can be refused is refused before the first model call; torch is imported only after the rest.
+    arguments, loading = _arguments(given), _loading(given)
+    output.check_writable(given.out)
+    image, caption = _pair(given.image, given.caption)
+    _check_method(arguments)
+    from .. import explain, load
+    from ..api import cost
+
+    start = time.perf_counter()
+    encoder = load(given.model, **loading)
+    _LOG.info("%r, loaded in %.1f s", encoder, time.perf_counter() - start)
+    if arguments["target_faithfulness"] is None and not given.quiet:
+        told = {name: arguments[name] for name in ("budget", "estimator", "basis")}
+        console.note(f"{cost(encoder, image, caption, **told)}.")
+    start = time.perf_counter()
+    explanation = explain(encoder, image, caption, progress=not given.quiet, **arguments)
+    _LOG.info("%r, explained in %.1f s", explanation, time.perf_counter() - start)
+    try:
+        written = output.write(explanation, given.out)
+    except (OSError, ValueError) as error:
+        console.say(explanation.summary())
+        raise ValueError(f"out: nothing could be written ({console.describe(error)}).") from None
+    try:
+        console.say(f"{explanation.summary()}\nwritten: {written}")
+    except console.Unprintable:
+        console.note(f"written: {written}")
+        raise
+    return 0
+
+
+def _arguments(given: argparse.Namespace) -> dict[str, Any]:
+    """Keyword arguments of `fixlip.explain`."""
+    target = given.target_faithfulness
+    return {
+        "p": options.probability(given.p),
+        "budget": None if given.budget is None else options.whole(given.budget, "budget", 2),
+        "estimator": given.estimator,
+        "index": given.index,
+        "order": options.whole(given.order, "order", 1),
+        "basis": given.basis,
+        "target_faithfulness": None if target is None else check_p(target, "target_faithfulness"),
+        "seed": options.whole(given.seed, "seed", 0),
+    }
+
+
+def _loading(given: argparse.Namespace) -> dict[str, Any]:
+    """Keyword arguments of `fixlip.load`."""
+    return {
+        "device": given.device,
+        "dtype": given.dtype,
+        "batch_size": options.batch_size(given.batch_size),
+        "image_masking": given.image_masking,
+        "text_masking": given.text_masking,
+    }
+
+
+def _check_method(arguments: dict[str, Any]) -> None:
+    """Raise ValueError, before a model is loaded, if estimator, index, order, basis and budget do not go together."""
+    request = Request(**{name: arguments[name] for name in ("p", "index", "order", "basis", "budget", "seed")})
+    method_named(arguments["estimator"]).check(request)
+    if arguments["estimator"] == "kernel" and request.budget is not None:
+        check_kernel(request.budget)
+
+
+def _pair(image: str, caption: str | None) -> tuple[Image, str]:
+    """The image and caption that the arguments name."""
+    caption = None if caption is None else options.readable(caption, "text")
+    if image.startswith(SCENE):
+        from ..emoji import scene
+
+        seed = image.removeprefix(SCENE)
+        if not (seed.isdecimal() and len(seed) <= 18):
+            raise ValueError(f"image: got {image[:40]!r}, wanted {SCENE} and a number, for example {SCENE}7.")
+        shown = scene(int(seed))
+        return shown.image, shown.caption if caption is None else caption
+    if caption is None:
+        raise ValueError("text: a caption is missing; give it after the image, in quotation marks.")
+    from ..encoders.images import read_image
+
+    return read_image(image), caption

@@ -1,0 +1,86 @@
+"""Results as files: report, picture, table or data, as the ending of the name says."""
+
+from __future__ import annotations
+
+import csv
+import io
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..atomic import replace_whole, replacing
+from . import console
+
+if TYPE_CHECKING:
+    from ..explanation import Explanation
+
+KINDS = {".html": "report", ".png": "picture", ".csv": "table of all terms", ".npz": "data"}
+
+
+def check_writable(path: Path) -> None:
+    """Raise ValueError, before any work, if a result cannot be written to `path`."""
+    if path.suffix.lower() not in KINDS:
+        raise ValueError(f"out: got {str(path)!r}, wanted a name that ends in {', '.join(KINDS)}.")
+    # Trying is the only honest test: permissions, read-only disks and names that are too long all show.
+    try:
+        if path.is_dir():
+            raise ValueError(f"out: {str(path)!r} is a folder, wanted a file name.")
+        if not path.parent.is_dir():
+            raise ValueError(f"out: there is no folder {str(path.parent)!r}; make it first.")
+        if path.exists():
+            path.open("ab").close()
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".fixlip-"):
+            pass
+    except OSError as error:
+        raise ValueError(f"out: cannot write {_short(path)} ({error.strerror or error}).") from None
+
+
+def write(explanation: Explanation, path: Path) -> Path:
+    """Write a report, a picture, a table or the data, as the ending of `path` says; return where it lies.
+
+    If that fails although it could be written before (the disk filled up, say), an earlier file stays, and the result
+    goes to the folder for temporary files instead, so that nothing computed is lost.
+
+    Raises:
+        OSError: if there is no room there either.
+        ValueError: likewise.
+    """
+    try:
+        return _write(explanation, path)
+    except (OSError, ValueError) as error:
+        refuge = Path(tempfile.mkdtemp(prefix="fixlip-")) / f"explanation{path.suffix}"
+        console.note(f"cannot write {str(path)!r} ({console.describe(error)}); writing elsewhere.")
+        return _write(explanation, refuge)
+
+
+def _write(explanation: Explanation, path: Path) -> Path:
+    kind = path.suffix.lower()
+    if kind == ".npz":
+        return explanation.save(path)
+    if kind == ".png":
+        picture = explanation.draw()
+        with replacing(path) as partial:
+            picture.save(partial)
+    elif kind == ".csv":
+        replace_whole(path, _csv(explanation.table()).encode("utf-8", "replace"))
+    else:
+        from ..pictures.report import html
+
+        # A name may hold what UTF-8 cannot say; a question mark stands for it.
+        replace_whole(path, html(explanation).encode("utf-8", "replace"))
+    return path
+
+
+def _csv(columns: dict[str, list[Any]]) -> str:
+    """A table of columns of equal length, with a line of their names; what is unknown is left empty."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    for row in zip(*columns.values(), strict=True):
+        writer.writerow([" ".join(map(str, cell)) if isinstance(cell, tuple) else cell for cell in row])
+    return text.getvalue()
+
+
+def _short(path: Path) -> str:
+    name = str(path)
+    return repr(name if len(name) <= console.LONGEST_NAME else f"{name[: console.LONGEST_NAME - 3]}...")

@@ -1,0 +1,257 @@
+"""The table of methods: every way from a game, or from answers at hand, to an explanation; what each needs and gives.
+
+Whatever offers a choice of methods (`fixlip.explain`, `Samples.explain`, the command line, experiments) reads it here.
+A new method is one more entry. Nothing heavy is imported until a method is run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from ..answers import text_budget
+from ..masks import MAX_ENUMERATED_PLAYERS, check_budget, check_p, check_seed
+from ..subject import AnyGame
+from .budgets import KERNEL_BUDGET, check_determined, check_kernel, least_squares_budget
+from .indices import INDICES, check_index
+
+if TYPE_CHECKING:
+    from ..answers import Answers
+    from ..explanation import Explanation
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked of a method.
+
+    Attributes:
+        p: presence probability at which the fit is best; means nothing to the Shapley indices.
+        index: one of `fixlip.estimators.indices.INDICES`.
+        order: 2, or 1 for values without interactions.
+        basis: which interactions are fitted: "full", "crossmodal" or "filtered".
+        budget: how many masks; None for all that are at hand, or the method's default.
+        seed: of the masks, where the method draws some.
+        progress: show a bar if it takes long.
+    """
+
+    p: float = 0.5
+    index: str = "banzhaf"
+    order: int = 2
+    basis: str = "full"
+    budget: int | None = None
+    seed: int = 0
+    progress: bool = False
+
+
+@dataclass(frozen=True)
+class Method:
+    """One way to an explanation.
+
+    Attributes:
+        name: what it is called.
+        what: a sentence on how it works, for help texts.
+        needs: "answers" (masked images and masked captions in all combinations, which can serve many explanations), or
+            "game" (it asks the game itself).
+        indices, bases: what it can give.
+        counts: what its budget counts.
+        gives: what it gives besides the numbers: "standard errors", "expected faithfulness".
+        at_p: it needs masks drawn at the p of the result.
+        extra: package that has to be installed, or "".
+        run: of answers or a game, and a checked request.
+        budget_of: default budget for (n_image, n_text, basis), or None where a budget has no meaning.
+        check_game: refuses, before any model call, a request that a game is too large or a budget too small for.
+    """
+
+    name: str
+    what: str
+    needs: str
+    indices: tuple[str, ...]
+    run: Callable[[Any, Request], Explanation]
+    budget_of: Callable[[int, int, str], int | None]
+    check_game: Callable[[AnyGame, Request], None]
+    bases: tuple[str, ...] = ("full",)
+    counts: str = "masked images"
+    gives: tuple[str, ...] = ()
+    at_p: bool = False
+    extra: str = ""
+
+    def check(self, request: Request) -> Request:
+        """The request in canonical form.
+
+        Raises:
+            ValueError: one sentence, if this method cannot do it.
+        """
+        p, index, seed = check_p(request.p), check_index(request.index), check_seed(request.seed)
+        for name, value, choices in (("index", index, self.indices), ("basis", request.basis, self.bases)):
+            if value not in choices:
+                raise ValueError(
+                    f"{name}: got {value!r}, wanted one of {', '.join(choices)} with the estimator {self.name!r}."
+                )
+        if request.order not in (1, 2) or isinstance(request.order, bool):
+            raise ValueError(f"order: got {request.order!r}, wanted 1 or 2.")
+        budget = None if request.budget is None else check_budget(request.budget)
+        return replace(request, p=p, index=index, seed=seed, budget=budget)
+
+    def for_game(self, game: AnyGame, request: Request) -> Request:
+        """The checked request with a budget for this game.
+
+        Raises:
+            ValueError: one sentence, before any model call, if this method cannot do it for this game.
+        """
+        budget = self.budget_of(game.n_image, game.n_text, request.basis)
+        request = request if request.budget is not None else replace(request, budget=budget)
+        self.check_game(game, request)
+        return request
+
+
+def method_named(name: str, needs: str | None = None) -> Method:
+    """The method of a name.
+
+    Args:
+        name: one of `METHODS`.
+        needs: only one that needs this.
+
+    Raises:
+        ValueError: one sentence, if there is none.
+    """
+    fitting = {key: method for key, method in METHODS.items() if needs in (None, method.needs)}
+    if name not in fitting:
+        raise ValueError(f"estimator: got {name!r}, wanted one of {', '.join(fitting)}.")
+    return fitting[name]
+
+
+# ---- how each is run
+
+
+def _kernel(answers: Answers, request: Request) -> Explanation:
+    from .fits import readout_of
+
+    return readout_of(answers, request.budget).explain(request.p, request.index, request.order)
+
+
+def _crossmodal(answers: Answers, request: Request) -> Explanation:
+    from .least_squares import crossmodal_least_squares
+
+    return _of_order(crossmodal_least_squares(_first(answers, request), request.p, request.basis), request.order)
+
+
+def _tree(answers: Answers, request: Request) -> Explanation:
+    from .tree_proxy import tree_proxy
+
+    return _of_order(tree_proxy(_first(answers, request), request.p), request.order)
+
+
+def _agnostic(game: AnyGame, request: Request) -> Explanation:
+    from .agnostic import agnostic_least_squares
+
+    assert request.budget is not None
+    r = request
+    return agnostic_least_squares(game, request.budget, r.p, r.index, r.basis, r.order, r.seed, r.progress)
+
+
+def _exact(game: AnyGame, request: Request) -> Explanation:
+    from .exact import exact
+
+    return _of_order(exact(game, request.p, request.index), request.order)
+
+
+def _of_order(explanation: Explanation, order: int) -> Explanation:
+    return explanation if order == 2 else explanation.first_order()
+
+
+def _first(answers: Answers, request: Request) -> Answers:
+    count = answers.budget if request.budget is None else request.budget
+    return replace(answers, image_side=answers.image_side.first(count))
+
+
+# ---- what is refused before any model call
+
+
+def _check_kernel(game: AnyGame, request: Request) -> None:
+    budget = request.budget or 0
+    if game.n_image > MAX_ENUMERATED_PLAYERS or 2**game.n_image > budget:
+        check_kernel(budget)
+
+
+def _check_crossmodal(game: AnyGame, request: Request) -> None:
+    check_determined(request.budget or 0, text_budget(game.n_text), game.n_image, game.n_text, request.basis)
+
+
+def _check_tree(game: AnyGame, request: Request) -> None:
+    from .tree_proxy import check_installed
+
+    check_installed()
+
+
+def _check_agnostic(game: AnyGame, request: Request) -> None:
+    from .agnostic import pairs_to_fit
+
+    pairs_to_fit(game, request.budget or 0, request.index, request.basis, request.order)
+
+
+def _check_exact(game: AnyGame, request: Request) -> None:
+    from .exact import check_size
+
+    check_size(game)
+
+
+METHODS = {
+    method.name: method
+    for method in (
+        Method(
+            "kernel",
+            "a Gaussian process over masks: few masked images, any p and index from one set of them",
+            "answers",
+            INDICES,
+            _kernel,
+            lambda n_image, n_text, basis: KERNEL_BUDGET,
+            _check_kernel,
+            gives=("standard errors", "expected faithfulness"),
+        ),
+        Method(
+            "crossmodal",
+            "least squares over all pairs of masked images and captions, the paper's estimator",
+            "answers",
+            ("banzhaf",),
+            _crossmodal,
+            lambda n_image, n_text, basis: least_squares_budget(n_image, basis),
+            _check_crossmodal,
+            bases=("full", "crossmodal"),
+            at_p=True,
+        ),
+        Method(
+            "tree",
+            "gradient-boosted trees, read off exactly and corrected by sampling",
+            "answers",
+            ("banzhaf",),
+            _tree,
+            lambda n_image, n_text, basis: KERNEL_BUDGET,
+            _check_tree,
+            at_p=True,
+            extra="scikit-learn",
+        ),
+        Method(
+            "agnostic",
+            "least squares over coalitions of patches and tokens together, for any game",
+            "game",
+            ("banzhaf", "shapley"),
+            _agnostic,
+            lambda n_image, n_text, basis: least_squares_budget(n_image + n_text, basis),
+            _check_agnostic,
+            bases=("full", "crossmodal", "filtered"),
+            counts="coalitions",
+        ),
+        Method(
+            "exact",
+            f"every coalition of at most {MAX_ENUMERATED_PLAYERS} players",
+            "game",
+            INDICES,
+            _exact,
+            lambda n_image, n_text, basis: None,
+            _check_exact,
+            counts="coalitions",
+        ),
+    )
+}
+ESTIMATORS = tuple(METHODS)

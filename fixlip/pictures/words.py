@@ -1,0 +1,55 @@
+"""What pictures say in words: titles, names, and texts for whoever cannot see them."""
+
+from __future__ import annotations
+
+from pathlib import PureWindowsPath
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .drawing import signed
+
+if TYPE_CHECKING:
+    from ..expansion import Expansion
+
+
+def model_name(name: str) -> str:
+    """The name of a model as readers are told it: of a folder only the last part, a hub's "owner/model" as it is."""
+    path = PureWindowsPath(name)  # knows either kind of slash
+    is_folder = path.anchor or name.startswith((".", "~")) or "\\" in name or len(path.parts) > 2
+    return path.name or name if is_folder else name
+
+
+def default_title(explanation: Expansion, condition: int | None, inside: NDArray[np.bool_]) -> str:
+    """What is shown: one player's interactions, the subset `inside` (n,), or everything."""
+    if condition is not None:
+        return f"What goes together with {quoted(explanation, condition)}"
+    if not inside.all():
+        value = float(explanation.predict(inside)[0])
+        return f"{inside.sum()} of {explanation.n_players} players: predicted similarity {value:.2f}"
+    together = "" if explanation.order == 1 else ", and what goes together"
+    return f"{explanation.headline}: what each part contributes{together}"
+
+
+def alt_text(explanation: Expansion, condition: int | str | None = None) -> str:
+    """One or two sentences for whoever cannot see the picture, of the whole or of one player's interactions."""
+    size = f"({explanation.n_image} patches, {explanation.n_text} tokens)"
+    if condition is not None:
+        player = explanation.find(condition)
+        values = explanation.condition(player)
+        strongest = [int(i) for i in np.argsort(-np.abs(values), kind="stable")[:3] if values[i]]
+        named = "; ".join(f"{explanation.labels[i]} {signed(float(values[i]))}" for i in strongest)
+        head = f'Interactions of {quoted(explanation, player)} in "{explanation.text}" {size}.'
+        return f"{head} Strongest: {named or 'none'}."
+    head = f'{explanation.headline} of an image and "{explanation.text}" {size}.'
+    terms = explanation.top(3, kind="players" if explanation.order == 1 else "crossmodal")
+    if not terms:
+        return head
+    return f"{head} Strongest: " + "; ".join(f"{' with '.join(t.labels[::-1])} {signed(t.value)}" for t in terms) + "."
+
+
+def quoted(explanation: Expansion, player: int) -> str:
+    """A player's label; tokens in quotation marks."""
+    label = explanation.labels[player]
+    return label if player < explanation.n_image else f"\u201c{label}\u201d"

@@ -1,0 +1,214 @@
+"""The subject of an explanation: whose players take part, how to show them, and which input of which model it was."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .masks import BoolArray, FloatArray
+
+
+class AnyGame(Protocol):
+    """What an estimator needs of a game: the number of players on either side, and the value of a mask."""
+
+    @property
+    def n_image(self) -> int:
+        """Number of image players; they come first."""
+
+    @property
+    def n_text(self) -> int:
+        """Number of text players."""
+
+    def __call__(self, masks: BoolArray) -> NDArray[np.floating[Any]]:
+        """Value of each mask: (m, n_image + n_text) booleans to (m,) numbers."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where one side's embeddings come from: answers of different origins must not be mixed.
+
+    Attributes:
+        model: name of the model, for messages.
+        weights: fingerprint of its architecture and weights, or "" where it has none.
+        masking: what a removed player becomes.
+        content: digest of the prepared input, pixels or token ids.
+    """
+
+    model: str
+    weights: str
+    masking: str
+    content: str
+
+    @property
+    def model_key(self) -> str:
+        """What tells models apart: the weights, or the name where these are not known."""
+        return self.weights or self.model
+
+    def difference(self, other: Origin, what: str) -> str:
+        """What another origin has otherwise, in words; empty if nothing.
+
+        Args:
+            other: the origin that was met.
+            what: what this side is called, "image" or "caption".
+        """
+        if self.model_key != other.model_key:
+            return f"another model ({other.model!r} instead of {self.model!r})"
+        if self.masking != other.masking:
+            return f"another {what} masking ({other.masking!r} instead of {self.masking!r})"
+        return "" if self.content == other.content else f"another {what}"
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """What is explained. Its players are image patches row by row first, then text tokens in reading order.
+
+    Attributes:
+        n_image: number of image players.
+        n_text: number of text players.
+        labels: one name per player.
+        grid: (rows, columns) of the image patches, or None where image players are no grid.
+        image: what the model sees of the image, uint8 of shape (height, width, 3), at any resolution; or None.
+        text: the caption.
+        model: name of the model.
+        origins: where the embeddings of image and text come from; None where that is not known.
+    """
+
+    n_image: int
+    n_text: int
+    labels: tuple[str, ...]
+    grid: tuple[int, int] | None = None
+    image: NDArray[np.uint8] | None = None
+    text: str = ""
+    model: str = ""
+    origins: tuple[Origin | None, Origin | None] = (None, None)
+
+    def __post_init__(self) -> None:
+        if len(self.labels) != self.n_players:
+            raise ValueError(f"labels: got {len(self.labels)}, wanted one for each of the {self.n_players} players.")
+        if not all(isinstance(label, str) for label in self.labels):
+            raise ValueError("labels: wanted strings.")
+        if self.grid is not None and (min(self.grid) < 1 or self.grid[0] * self.grid[1] != self.n_image):
+            raise ValueError(f"grid: got {self.grid}, wanted rows times columns to be {self.n_image} patches.")
+        image = self.image
+        if image is not None and (image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3):
+            raise ValueError(f"image: got {image.dtype} of shape {image.shape}, wanted uint8 (height, width, 3).")
+
+    @property
+    def n_players(self) -> int:
+        """Number of players, image and text together."""
+        return self.n_image + self.n_text
+
+    @classmethod
+    def of(cls, game: AnyGame) -> Subject:
+        """The subject of any game, with plain names for players that have none; the game is not asked.
+
+        Raises:
+            ValueError: if it is no game.
+        """
+        described = getattr(game, "subject", None)
+        if isinstance(described, cls):
+            return described
+        if not callable(game) or not hasattr(game, "n_image") or not hasattr(game, "n_text"):
+            raise ValueError(
+                f"game: got {type(game).__name__}, wanted a game: something with n_image and n_text that gives the "
+                "values of masks when called."
+            )
+        names = [f"image {i}" for i in range(game.n_image)] + [f"text {i}" for i in range(game.n_text)]
+        labels = tuple(str(label) for label in getattr(game, "labels", names))
+        return cls(game.n_image, game.n_text, labels, getattr(game, "grid", None))
+
+    def check_same(self, game: AnyGame, owner: str = "explanation") -> None:
+        """Raise ValueError unless a game has these players, and this input and model where both are known."""
+        other = Subject.of(game)
+        if (self.n_image, self.n_text) != (other.n_image, other.n_text):
+            raise ValueError(
+                f"game: got {other.n_image} + {other.n_text} players, wanted the {self.n_image} + {self.n_text} of "
+                f"this {owner}."
+            )
+        for what, mine, theirs in zip(("image", "caption"), self.origins, other.origins, strict=True):
+            difference = mine.difference(theirs, what) if mine and theirs else ""
+            if difference:
+                raise ValueError(f"game: it has {difference} than this {owner}; wanted the game that was explained.")
+
+    def with_text_of(self, other: Subject, same_image: bool = False) -> Subject:
+        """This image with the caption of another subject.
+
+        Raises:
+            ValueError: if the two are of different models or, where that is asked for, of different images.
+        """
+        image, text = self.origins[0], other.origins[1]
+        if (image.model_key != text.model_key) if image and text else (self.model != other.model):
+            raise ValueError(
+                f"samples: got an image under {self.model!r} and a caption under {other.model!r}, wanted one model "
+                "for both."
+            )
+        if same_image and (self.n_image, self.origins[0]) != (other.n_image, other.origins[0]):
+            raise ValueError("game: it is of another image or image masking; wanted game.with_text of the same game.")
+        labels = self.labels[: self.n_image] + other.labels[other.n_image :]
+        origins = self.origins[0], other.origins[1]
+        return replace(self, n_text=other.n_text, labels=labels, text=other.text, origins=origins)
+
+    def facts(self) -> dict[str, Any]:
+        """All but the picture, as JSON can hold it."""
+        kept = ("n_image", "n_text", "labels", "grid", "text", "model")
+        origins = [None if origin is None else asdict(origin) for origin in self.origins]
+        return {name: getattr(self, name) for name in kept} | {"origins": origins}
+
+    @classmethod
+    def from_facts(cls, facts: dict[str, Any], image: NDArray[np.uint8] | None) -> Subject:
+        """What `facts` gave, and the picture.
+
+        Raises:
+            ValueError, KeyError, TypeError: if something does not fit.
+        """
+        kept = {name: facts[name] for name in ("n_image", "n_text", "text", "model")}
+        for name, kind in (("n_image", int), ("n_text", int), ("text", str), ("model", str)):
+            if type(kept[name]) is not kind or (kind is int and kept[name] < 0):
+                raise ValueError(f"{name} is {kept[name]!r}")
+        first, second = (None if one is None else Origin(**one) for one in facts.get("origins", (None, None)))
+        grid = None if facts["grid"] is None else (int(facts["grid"][0]), int(facts["grid"][1]))
+        return cls(**kept, labels=tuple(facts["labels"]), grid=grid, image=image, origins=(first, second))
+
+
+def ask(game: AnyGame, masks: BoolArray, progress: bool = False) -> FloatArray:
+    """The values of masks (m, n), as doubles of shape (m,).
+
+    Args:
+        game: any game.
+        masks: booleans, image players first.
+        progress: show a bar if it takes long, where the game can.
+
+    Raises:
+        ValueError: if the game returns something else than one finite number per mask.
+    """
+    shows_progress = getattr(game, "shows_progress", False)
+    returned = game(masks, progress) if shows_progress else game(masks)  # type: ignore[call-arg]
+    try:
+        values = np.asarray(returned, dtype=np.float64)
+    except (TypeError, ValueError, RuntimeError):  # no numbers, ragged lists, a tensor that does not convert
+        raise ValueError(
+            f"game: returned {type(returned).__name__} that is no array of numbers, wanted one number per mask."
+        ) from None
+    if values.shape != (len(masks),):
+        raise ValueError(
+            f"game: returned shape {values.shape} for {len(masks)} masks, wanted ({len(masks)},), one number per mask."
+        )
+    wrong = np.count_nonzero(~np.isfinite(values))
+    if wrong:
+        raise ValueError(f"game: {wrong} of {len(masks)} values returned are not finite numbers.")
+    return values
+
+
+def end_values(game: AnyGame) -> tuple[float, float]:
+    """Values of the empty and of the grand coalition."""
+    n_players = game.n_image + game.n_text
+    values = ask(game, np.stack([np.zeros(n_players, bool), np.ones(n_players, bool)]))
+    return float(values[0]), float(values[1])
+
+
+def patch_labels(grid: tuple[int, int]) -> tuple[str, ...]:
+    """Names of the patches of a grid, counted from one as a reader counts: "patch 1,1" is at the top left."""
+    return tuple(f"patch {row + 1},{column + 1}" for row in range(grid[0]) for column in range(grid[1]))
