@@ -91,7 +91,7 @@ def test_the_doctor_says_when_torch_came_too_early(run_python, first, chosen, wa
 
 def test_all_is_not_well_after_a_warning(monkeypatch):
     model = SimpleNamespace(device="cpu", dtype="torch.float32", batch_size=1)
-    monkeypatch.setattr("fixlip.encoders.huggingface.load", lambda name: model)
+    monkeypatch.setattr("fixlip.encoders.loading.load", lambda name: model)
     monkeypatch.setattr(doctor, "waiting", lambda: ("waiting threads keep their cores busy", "Something."))
     text, _ = doctor.report()
     assert text.endswith("Something.") and "busy" in text

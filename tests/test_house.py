@@ -1,8 +1,11 @@
 """The house itself: style, types, packaging and documentation that cannot drift apart."""
 
+import ast
+import io
 import re
 import subprocess
 import sys
+import tokenize
 import tomllib
 from pathlib import Path
 
@@ -107,6 +110,29 @@ def test_what_the_readme_links_to_exists():
         assert (TOP / link).exists(), link
 
 
+# Words and signs of code: comments, docstrings and line breaks are free, so that nothing is gained by leaving them out.
+LARGEST_FILE, LARGEST_FUNCTION = 2800, 800  # about 400 lines, and a full screen
+LONGEST_FUNCTION = 50  # lines, without its docstring
+FREE = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER}
+
+
 @pytest.mark.parametrize("file", sorted(TOP.glob("fixlip*/**/*.py")), ids=lambda file: file.name)
-def test_files_stay_readable(file):
-    assert len(file.read_text(encoding="utf-8").splitlines()) <= 420
+def test_files_and_functions_stay_readable(file):
+    source = file.read_text(encoding="utf-8")
+    tree = ast.parse(source)
+    documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    free = {
+        line
+        for node in ast.walk(tree)
+        if isinstance(node, documented) and ast.get_docstring(node) is not None
+        for line in range(node.body[0].lineno, node.body[0].end_lineno + 1)
+    }
+    tokens = [token for token in tokenize.generate_tokens(io.StringIO(source).readline) if token.type not in FREE]
+    lines = [token.start[0] for token in tokens if token.start[0] not in free]
+    assert len(lines) <= LARGEST_FILE, f"{file.name}: {len(lines)} words and signs"
+    for node in ast.walk(tree):
+        if isinstance(node, documented[2:]):
+            own = range(node.lineno, node.end_lineno + 1)
+            assert len(set(own) - free) <= LONGEST_FUNCTION, f"{node.name}: {len(set(own) - free)} lines"
+            size = sum(line in own for line in lines)
+            assert size <= LARGEST_FUNCTION, f"{node.name}: {size} words and signs"
