@@ -9,11 +9,14 @@ Names are imported when they are first used, so that `import fixlip` is quick an
 from __future__ import annotations
 
 import os
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 # Threads that wait must sleep: by default each burns its core, and two processes on two cores slow each other down ten
-# times and more. OpenMP reads this once, when torch is loaded; a choice of the user's own is kept.
+# times and more. OpenMP reads this once, when torch is loaded; a choice of the user's own is kept. Whether torch was
+# loaded before, so that it is too late, is what `doctor` asks.
+_torch_came_first = "torch" in sys.modules and "OMP_WAIT_POLICY" not in os.environ
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""The command line: `python -m fixlip explain IMAGE "CAPTION"`, `experiment` and `doctor`."""
+"""The command line: `python -m fixlip explain IMAGE "CAPTION"`, `experiment`, `doctor` and `course`."""
 
 from __future__ import annotations
 
@@ -44,6 +44,10 @@ def _parser() -> argparse.ArgumentParser:
     experiment.add(commands, of_models)
     doctor = commands.add_parser("doctor", help="say what is installed, what is missing, and what will be used")
     doctor.set_defaults(run=_doctor)
+    course = commands.add_parser("course", help="copy the chapters, notebooks to run and change, to a folder")
+    course.add_argument("folder", metavar="FOLDER", nargs="?", default="fixlip-course", help="default: fixlip-course")
+    course.add_argument("--force", action="store_true", help="overwrite chapters that were changed there")
+    course.set_defaults(run=_course)
     return parser
 
 
@@ -53,6 +57,13 @@ def _doctor(options: argparse.Namespace) -> int:
     text, is_well = report()
     console.say(text)
     return 0 if is_well else 1
+
+
+def _course(options: argparse.Namespace) -> int:
+    from .course import copy, next_steps
+
+    console.say(next_steps(copy(options.folder, options.force)))
+    return 0
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from lab import drag, running_notebook
 
+pytestmark = pytest.mark.browser
 SHOTS = Path(os.environ.get("FIXLIP_SCREENSHOTS", "screenshots"))
 
 CELLS = [

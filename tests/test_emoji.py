@@ -139,6 +139,7 @@ def test_the_model_is_small_and_names_no_path(name):
         assert "_name_or_path" not in file.read_text() and "/tmp" not in file.read_text()
 
 
+@pytest.mark.slow
 def test_the_model_meets_its_bars(each):
     """The bars of the model card, on fewer scenes so that it takes seconds."""
     report = evaluate(each, singles=240, mosaics=50, gallery=64)

@@ -378,6 +378,7 @@ def test_agnostic_refuses_what_does_not_fit(options, message):
         agnostic.agnostic_least_squares(RandomBilinearGame(5, 3), **({"budget": 200} | options))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("n_image", "n_text"), [(196, 8), (256, 16)])
 def test_large_grids_are_answered_or_told_why_not(rng, n_image, n_text):
     """A bilinear game with linear embeddings, so that its interactions are known."""

@@ -22,6 +22,7 @@ def encoder():
     return fixlip.load("emoji-clip", device="cpu")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", EMBEDDED)
 def test_words_point_at_their_own_corner_in_nine_of_ten_scenes(name):
     encoder = fixlip.load(name, device="cpu")
@@ -56,6 +57,7 @@ def test_a_caption_of_the_most_tokens_is_explained(encoder):
     assert explanation.n_text == encoder.max_tokens == 14
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("index", ["banzhaf", "shapley"])
 def test_the_agnostic_estimator_agrees_with_the_kernel(encoder, index):
     """At p = 0.5 both estimate the same interactions; Shapley ones are others, but sum up to the pair's similarity."""

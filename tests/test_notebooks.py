@@ -58,6 +58,7 @@ def test_outputs_are_stored_and_none_is_skipped(path):
     assert ignored <= 0.15 * len(code(notebook))
 
 
+@pytest.mark.slow
 def test_solutions_pass_stubs_wait_and_wrong_answers_fail(path, monkeypatch, capsys):
     """Runs the chapter up to each exercise's check: as it stands, with its solution, and with a known wrong answer."""
     monkeypatch.chdir(FOLDER)

@@ -62,6 +62,7 @@ def test_the_strongest_interactions_stand_in_the_table():
     assert "12.10" in words and "27.32" in words and "4,096" in words
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tokens", [(), ("cat",), tuple("abcdefghijkl")])
 def test_any_number_of_tokens_and_either_order_make_a_page(tokens):
     explanation = mosaic(tokens=tokens)

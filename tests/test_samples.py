@@ -178,6 +178,7 @@ def test_the_trees_are_read_off_exactly(p):
     np.testing.assert_allclose(interactions, expected.interactions, atol=1e-9)
 
 
+@pytest.mark.slow
 def test_the_tree_proxy_explains_and_its_correction_takes_the_bias_out():
     """Averaged over three sets of samples, first-order values come closer to the truth with the correction."""
     game = SmoothGame(12, 3, seed=2)
