@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from .expansion import Expansion
+from .extras import need
 from .masks import FloatArray
 
 _TO_SHAPIQ = {
@@ -45,19 +46,16 @@ def to_shapiq(expansion: Expansion, index: str, estimated: bool = True, budget: 
         budget: how many masks they come from.
 
     Raises:
-        ImportError: if shapiq is not installed.
+        ValueError: if shapiq is not installed.
     """
-    try:
-        from shapiq import InteractionValues
-    except ImportError:
-        raise ImportError("to_shapiq: shapiq is not installed; `pip install shapiq`.") from None
+    values_of = need("shapiq", "to_shapiq").InteractionValues
     n = expansion.n_players
     entries: dict[tuple[int, ...], float] = {(): expansion.constant}
     entries |= {(i,): float(expansion.attributions[i]) for i in range(n)}
     if expansion.order > 1:
         pairs = zip(*np.triu_indices(n, 1), strict=True)
         entries |= {(int(i), int(j)): float(expansion.interactions[i, j]) for i, j in pairs}
-    return InteractionValues(
+    return values_of(
         values=np.array(list(entries.values())),
         index=_TO_SHAPIQ[index, expansion.order],
         max_order=expansion.order,

@@ -6,11 +6,13 @@ from toys import ORACLES
 import fixlip
 from fixlip.encoders.captions import ClipReader, SiglipReader
 from fixlip.encoders.huggingface import Encoder
+from fixlip.encoders.masking import ImageMasker
 
 
 class Config:
     max_position_embeddings = 8
     eos_token_id = 99
+    vocab_size = 100
 
 
 def test_clip_tokens_are_hidden_taken_out_or_replaced():
@@ -52,20 +54,21 @@ def test_siglip_ids_that_do_not_fit_are_refused(ids):
 
 
 def test_image_baselines_are_what_they_are_called(tiny_clip, oracle):
-    from fixlip.encoders.huggingface import _baseline
+    def baseline(pixels, how, patch_size):
+        return ImageMasker(how, (7, 7), patch_size).baseline(pixels)
 
     pixels = torch.tensor(oracle("inputs")["pixel_values"][0])
-    assert not _baseline(pixels, "zero", 8).any()
-    mean = _baseline(pixels, "mean", 8)
+    assert not baseline(pixels, "zero", 8).any()
+    mean = baseline(pixels, "mean", 8)
     torch.testing.assert_close(mean[:, 3, 5], pixels.mean(dim=(1, 2)))
-    blurred = _baseline(pixels, "blur", 8)
+    blurred = baseline(pixels, "blur", 8)
     assert blurred.shape == pixels.shape and blurred.std() < 0.5 * pixels.std()
     flat = torch.full((3, 56, 56), 0.7)
-    torch.testing.assert_close(_baseline(flat, "blur", 8), flat)
+    torch.testing.assert_close(baseline(flat, "blur", 8), flat)
     # A single bright pixel spreads alike in both directions, and rows are not columns.
     spot = torch.zeros(3, 56, 56)
     spot[:, 20, 30] = 1
-    spread = _baseline(spot, "blur", 4)[0]
+    spread = baseline(spot, "blur", 4)[0]
     assert divmod(int(spread.argmax()), 56) == (20, 30)
     torch.testing.assert_close(spread[20 + 5, 30], spread[20, 30 + 5])
 

@@ -8,10 +8,8 @@ from PIL import Image
 from toys import ORACLES
 
 import fixlip
-from fixlip import Game
-from fixlip.encoders.huggingface import Encoder
+from fixlip import Encoder, Game, load
 from fixlip.encoders.images import read_image
-from fixlip.encoders.loading import load
 from fixlip.encoders.sources import EMBEDDED
 
 
@@ -38,10 +36,7 @@ def test_a_saved_folder_loads_like_the_embedded_model(encoder, tmp_path):
     assert mine.name == str(tmp_path / "mine")
 
 
-def test_what_cannot_be_loaded_is_refused_in_a_sentence(encoder, tmp_path, monkeypatch):
-    monkeypatch.setattr("fixlip.encoders.huggingface._hub_is_reachable", lambda: False)
-    with pytest.raises(ValueError, match="neither an embedded model .*did you mean 'emoji-clip'"):
-        load("emoji_clip")
+def test_what_cannot_be_loaded_is_refused_in_a_sentence(encoder, tmp_path):
     with pytest.raises(ValueError, match="model: got None"):
         load(None)
     (tmp_path / "empty").mkdir()
@@ -49,7 +44,7 @@ def test_what_cannot_be_loaded_is_refused_in_a_sentence(encoder, tmp_path, monke
         load(str(tmp_path / "empty"))
     (tmp_path / "bert").mkdir()
     (tmp_path / "bert" / "config.json").write_text(json.dumps({"model_type": "bert"}))
-    with pytest.raises(ValueError, match="is of type 'bert', wanted one of clip, siglip"):
+    with pytest.raises(ValueError, match="is of type 'bert', which is not supported"):
         load(str(tmp_path / "bert"))
     shutil.copytree(ORACLES / "tiny_clip", tmp_path / "bare")
     with pytest.raises(ValueError, match="model: "):
@@ -64,8 +59,9 @@ def test_what_cannot_be_loaded_is_refused_in_a_sentence(encoder, tmp_path, monke
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"device": "gpu9"}, "device: 'gpu9' is not to be had"),
+        ({"device": "gpu9"}, "device: 'gpu9' is not available on this machine"),
         ({"dtype": "float8"}, "dtype: got 'float8', wanted one of auto, float32, bfloat16"),
+        ({"dtype": torch.float16}, "dtype: got 'torch.float16', wanted one of auto"),
         ({"batch_size": 0}, "batch_size: got 0, wanted a whole number of at least 1"),
         ({"batch_size": "big"}, "batch_size: got 'big', wanted a whole number or \"auto\""),
     ],
@@ -157,6 +153,8 @@ def test_arrays_are_read():
         (np.zeros((5, 6, 3), np.int64), "got an array of int64, wanted uint8"),
         (np.full((5, 6, 3), 2.0), r"floats outside \[0, 1\]"),
         (np.zeros((0, 6, 3), np.uint8), "shape"),
+        ("x" * 5000 + ".png", "no file can have the name 'x{100}…'"),
+        ("a\0b.png", "there is no file"),
         (7, "got int, wanted a file name"),
         (None, "got NoneType"),
     ],
@@ -178,6 +176,40 @@ def test_damaged_files_are_refused_in_a_sentence(tmp_path):
             read_image(file)
 
 
+@pytest.mark.parametrize(("mode", "kind"), [("RGB", "png"), ("P", "png"), ("RGBA", "png"), ("L", "Pillow image")])
+def test_huge_pictures_are_made_smaller_and_hardly_change(encoder, tmp_path, mode, kind):
+    huge = photo((4800, 3600)).convert(mode)
+    if kind == "png":
+        huge.save(tmp_path / "huge.png", compress_level=1)
+    read = read_image(tmp_path / "huge.png" if kind == "png" else huge)
+    assert read.size == (2400, 1800) and read.mode == "RGB"
+    expected = encoder.processor.image_processor(images=huge.convert("RGB"), return_tensors="pt")["pixel_values"][0]
+    np.testing.assert_allclose(encoder.prepare_image(read)[0], expected, atol=0.03)
+
+
+def test_huge_jpegs_are_made_smaller(encoder, tmp_path):
+    photo((4800, 3600)).save(tmp_path / "huge.jpg", quality=95)
+    read = read_image(tmp_path / "huge.jpg")
+    assert read.size == (2400, 1800)
+    np.testing.assert_allclose(encoder.prepare_image(read)[0], encoder.prepare_image(photo((2400, 1800)))[0], atol=0.06)
+
+
+@pytest.mark.parametrize("size", [(4000, 4000), (17_000, 1_000)])
+def test_pictures_that_are_not_huge_or_very_narrow_keep_every_pixel(tmp_path, size):
+    whole = photo(size)
+    whole.save(tmp_path / "whole.png", compress_level=1)
+    np.testing.assert_array_equal(np.asarray(read_image(tmp_path / "whole.png")), np.asarray(whole))
+
+
+def test_no_warning_for_a_picture_that_is_read(tmp_path, monkeypatch, recwarn):
+    photo((300, 200)).save(tmp_path / "photo.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 50_000)
+    assert read_image(tmp_path / "photo.png").size == (300, 200) and not recwarn
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10_000)
+    with pytest.raises(ValueError, match="too many pixels; please save a smaller copy"):
+        read_image(tmp_path / "photo.png")
+
+
 # ---- captions
 
 
@@ -193,6 +225,10 @@ def test_captions_from_one_token_to_the_most(encoder):
         ("", "the caption is empty"),
         ("  \n", "the caption is empty"),
         ("cat " * 15, "has 15 tokens, emoji-clip reads at most 14"),
+        ("<|endoftext|>", r"holds '<\|endoftext\|>', a special token of emoji-clip"),
+        ("a <|endoftext|> cat", r"holds '<\|endoftext\|>', a special token"),
+        ("<|startoftext|> a cat", r"holds '<\|startoftext\|>', a special token"),
+        ("a c\udce4t", "holds bytes that are no text"),
         (None, "got NoneType, wanted a caption"),
         (3, "got int, wanted a caption"),
     ],
@@ -202,6 +238,25 @@ def test_captions_that_do_not_fit_are_refused_in_a_sentence(encoder, text, messa
         encoder.prepare_text(text)
 
 
+@pytest.mark.parametrize("text", ["</s>", "a </s> cat", "</s> a cat"])
+def test_siglip_captions_hold_no_end_of_text(text):
+    with pytest.raises(ValueError, match="text: the caption holds '</s>', a special token of emoji-siglip"):
+        load("emoji-siglip", device="cpu").prepare_text(text)
+
+
+@pytest.mark.parametrize("model", ["emoji-clip", "emoji-siglip"])
+@pytest.mark.parametrize("wrong", [-1, 100_000])
+def test_token_ids_that_the_model_does_not_know_are_refused(model, wrong):
+    encoder, image = load(model, device="cpu"), fixlip.emoji.scene(0).image
+    ids, pixels = encoder.prepare_text("a cat").input_ids.clone(), encoder.prepare_image(image)[0]
+    assert Game.from_inputs(encoder, pixels, ids).n_text == 2
+    with pytest.raises(ValueError, match="input_ids: got entries of type torch.float32, wanted whole numbers"):
+        Game.from_inputs(encoder, pixels, ids.float())
+    ids[1] = wrong
+    with pytest.raises(ValueError, match=f"input_ids: got {wrong}, wanted token ids from 0 to "):
+        Game.from_inputs(encoder, pixels, ids)
+
+
 def test_padding_after_the_end_of_text_is_cut_off(tiny_clip):
     encoder = Encoder(tiny_clip)
     ids = encoder.caption(torch.tensor([98, 5, 6, 99, 99, 99])).input_ids
@@ -209,5 +264,28 @@ def test_padding_after_the_end_of_text_is_cut_off(tiny_clip):
 
 
 def test_only_dual_encoders_are_taken(tiny_clip):
-    with pytest.raises(ValueError, match="got a model of type 'clip_vision_model'"):
+    with pytest.raises(ValueError, match="CLIPVisionModel is of type 'clip_vision_model', which is not supported"):
         Encoder(tiny_clip.vision_model)
+    with pytest.raises(ValueError, match="model: got Linear, wanted a CLIPModel or SiglipModel"):
+        Encoder(torch.nn.Linear(2, 2))
+    with pytest.raises(ValueError, match="model: got 'emoji-clip', wanted .*fixlip.load takes names"):
+        Encoder("emoji-clip")
+    with pytest.raises(ValueError, match="model: got NoneType"):
+        Encoder(None)
+
+
+def test_a_classifier_that_calls_itself_clip_is_no_dual_encoder(tiny_clip):
+    from transformers import CLIPForImageClassification
+
+    with pytest.raises(ValueError, match="model: got CLIPForImageClassification, which has no get_image_features"):
+        Encoder(CLIPForImageClassification(tiny_clip.config))
+
+
+@pytest.mark.parametrize(("name", "value"), [("image_masking", "blur"), ("text_masking", "remove")])
+def test_maskings_cannot_be_changed_under_a_game(tiny_clip, name, value):
+    encoder = Encoder(tiny_clip)
+    with pytest.raises(
+        AttributeError, match=f"{name}: cannot be changed, .*load another encoder with {name}='{value}'"
+    ):
+        setattr(encoder, name, value)
+    assert getattr(Encoder(tiny_clip, **{name: value}), name) == value != getattr(encoder, name)

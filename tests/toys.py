@@ -40,6 +40,30 @@ class RandomBilinearGame:
         return self.scale * np.einsum("md,md->m", images, texts) + self.bias
 
 
+class SmoothGame:
+    """Embeddings that are smooth functions of a few weighted sums of the mask, on more players than are enumerated."""
+
+    scale, bias = 5.0, -1.0
+
+    def __init__(self, n_image=30, n_text=4, seed=0):
+        rng = np.random.default_rng(seed)
+        self.n_image, self.n_text = n_image, n_text
+        self.image_map, self.text_map = rng.normal(size=(n_image, 3)), rng.normal(size=(n_text, 3))
+        self.mix = rng.normal(size=(3, 6))
+        self.calls = 0
+
+    def embed_images(self, masks, progress=False):
+        self.calls += len(masks)
+        return np.tanh(masks @ self.image_map / 3) @ self.mix
+
+    def embed_texts(self, masks, progress=False):
+        return np.sin(masks @ self.text_map / 2 + 1) @ self.mix
+
+    def __call__(self, masks):
+        images, texts = self.embed_images(masks[:, : self.n_image]), self.embed_texts(masks[:, self.n_image :])
+        return self.scale * np.sum(images * texts, axis=1) + self.bias
+
+
 def mosaic(grid=(7, 7), tokens=("cat", "banana", "tractor", "ball"), seed=0, image=True, p=0.5):
     """A 2x2 scene; patches of an object interact with its word, a little of everything else with everything."""
     shown = emoji.scene(seed, words=["cat", "banana", "tractor", "ball"], layout="grid")

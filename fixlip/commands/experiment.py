@@ -87,7 +87,7 @@ def run(given: argparse.Namespace) -> int:
     }
     limit, workers = options.whole(given.limit, "limit"), options.whole(given.workers, "workers")
     from ..experiments.runner import run as run_all
-    from ..experiments.tasks import Settings
+    from ..experiments.settings import Settings
 
     settings = Settings(given.name, given.model, **arguments)
     try:

@@ -25,8 +25,12 @@ def _methods() -> str:
     """Estimators, with what they can give, from the library's table."""
     lines = []
     for name, method in METHODS.items():
-        given = f"indices {', '.join(method.indices)}; bases {', '.join(method.bases)}"
-        lines += [f"  {name:<10}  {method.what}", f"              ({given})"]
+        gives = "".join(f", {one}" for one in method.gives)
+        lines += [
+            f"  {name:<10}  {method.what}",
+            f"              indices {', '.join(method.indices)}; bases {', '.join(method.bases)}{gives}",
+            f"              the budget counts {method.counts}{', drawn at p' if method.at_p else ''}",
+        ]
     return "\n".join(lines)
 
 

@@ -7,6 +7,8 @@ so the coefficients of the least-squares fit are c_S = E_p[v chi_S]. The fit's o
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -37,8 +39,8 @@ def expand(masks: BoolArray, p: float, order: int) -> FloatArray:
 
 
 def n_columns(n_players: int, order: int) -> int:
-    """How many subsets S of n players have |S| <= order (0, 1 or 2)."""
-    return (1, 1 + n_players, 1 + n_players + n_players * (n_players - 1) // 2)[order]
+    """How many subsets S of n players have |S| <= order (0, 1 or 2): as many as coefficients there are."""
+    return sum(math.comb(n_players, size) for size in range(order + 1))
 
 
 def to_coefficients(c0: float, c1: FloatArray, c2: FloatArray, p: float) -> tuple[float, FloatArray, FloatArray]:

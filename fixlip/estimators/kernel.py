@@ -5,9 +5,9 @@ An embedding f of a masked input is modelled, with z = 2 x - 1 in {-1, 1}^n, by 
     k(x, x') = prod_i (1 + rho_i z_i z'_i) / (1 + rho_i)
                + omega sum_i rho_i z_i z'_i + sum_ij (nu c_ij rho_i rho_j + mu sqrt(rho_i rho_j)) z_i z_j z'_i z'_j,
 
-one relevance 0 < rho_i < 1 a player, a share omega for effects of single players alone, a share nu for those of pairs
-of neighbours (c_ij says how near i and j are: patches that touch show the same thing) and a share mu for all pairs
-(i < j in both), plus a little noise, around an unknown constant mean, alike for all d entries of f up to their
+with a relevance 0 < rho_i < 1 per player, a share omega for effects of single players alone, a share nu for those of
+pairs of neighbours (c_ij says how near i and j are: patches that touch show the same thing) and a share mu for all
+pairs (i < j in both), plus a little noise, around an unknown constant mean, alike for all d entries of f up to their
 covariance (Rasmussen and Williams, Gaussian Processes for Machine Learning, 2006, Sections 2.7 and 5.4). The share mu
 is there for honest error bars: pairs of players that matter little interact more than the product of their relevances
 would have it.
@@ -15,12 +15,16 @@ would have it.
 Since the kernel is made of products over players, so are its averages under the p-measure: the multilinear extension
 of the surrogate and its derivatives need no sampling, whatever p. Interactions of order three and more are modelled
 instead of being noise, which is why a few hundred masks do what least squares needs thousands for.
+
+With A = K + s I for the samples' kernel matrix K and the noise's variance s, and with the unknown mean projected out of
+the inverse, Q = A^-1 - A^-1 1 1^T A^-1 / (1^T A^-1 1), the posterior mean is mean + k(x)^T alpha with alpha = Q F. A
+linear functional L of f, such as D_ij at p, has the same form with phi = (L k(., x_m))_m, its `weights`, in place of
+k(x); and its posterior variance is L L k - phi^T Q phi, the prior's less what the samples explain.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -28,27 +32,12 @@ import numpy as np
 import torch
 
 from ..masks import BoolArray, FloatArray
-from .relevances import Relevances, fit_relevances, product, project
+from .relevances import Covariances, Relevances, Signs, Strengths, fit_relevances, project
 from .surrogate import Surrogate, symmetric, to_numpy
+from .uncertainty import Uncertainty, Variances, linear_prior, pair_prior, product_prior
 
 # Directions of the embedding space in which the outputs' covariance is applied to pairs of the other side.
 DIRECTIONS = 16
-
-
-@dataclass(frozen=True, eq=False)
-class Variances:
-    """Posterior variances and covariances at one p, in units of the outputs' covariance.
-
-    psi_i is the sum over j of D_ij, and zeta the sum over i of D_i: what attributions are made of besides D_i.
-    """
-
-    mean: torch.Tensor  # (), of E_p[f]
-    single: torch.Tensor  # (n,), of D_i
-    pair: torch.Tensor  # (n, n), of D_ij
-    psi: torch.Tensor  # (n,)
-    single_psi: torch.Tensor  # (n,), of D_i with psi_i
-    zeta: torch.Tensor  # ()
-    mean_zeta: torch.Tensor  # (), of E_p[f] with zeta
 
 
 class KernelSurrogate(Surrogate):
@@ -59,129 +48,152 @@ class KernelSurrogate(Surrogate):
         embeddings: (m, d).
         relevances: fitted to these samples if not given.
         device: where torch computes.
+
+    Attributes:
+        relevances: those used.
+        left_out: (m, d), each sample minus its prediction from all others.
+        covariance: (d, d), of the outputs: what the kernel is to be multiplied with.
     """
 
     def __init__(
         self, masks: BoolArray, embeddings: Any, relevances: Relevances | None = None, device: str = "cpu"
     ) -> None:
-        self.relevances = relevances or fit_relevances(masks, embeddings, device=device)
         super().__init__(masks, device)
-        r = self.relevances
-        parts = (r.rho, r.of_neighbours(), r.of_pairs(), r.neighbours.first, r.neighbours.second)
-        self._rho, self._of_near, self._of_pairs, self._first, self._second = (
-            torch.as_tensor(part, device=device) for part in parts
-        )
-        self._z = 2 * self._x - 1
-        self._both = self._z[:, self._first] * self._z[:, self._second]
-        self._f = torch.as_tensor(np.asarray(embeddings), dtype=torch.float64, device=device)
-        kernel = self._covariances(self._z)
+        self.relevances = relevances or fit_relevances(masks, embeddings, device=device)
+        self._strengths = Strengths(self.relevances, device)
+        self._signs = Signs(masks, self.relevances.neighbours, device)
+        ends = (self.relevances.neighbours.first, self.relevances.neighbours.second)
+        self._first, self._second = (torch.as_tensor(end, device=device) for end in ends)
+        self._condition(torch.as_tensor(np.asarray(embeddings), dtype=torch.float64, device=device))
+        self._weigh_low_orders()
+
+    def _condition(self, outputs: torch.Tensor) -> None:
+        """Condition the process on the samples, (m, d)."""
+        kernel = Covariances.of(self._signs, self._signs, self._strengths).total()
         kernel.diagonal().add_(self.relevances.noise)
         inverse = torch.cholesky_inverse(torch.linalg.cholesky(kernel))
         self._sums = inverse.sum(0)  # A^-1 1
-        self._mean = (self._sums @ self._f) / self._sums.sum()
+        self._mean = (self._sums @ outputs) / self._sums.sum()
         self._q = project(inverse)
-        self._alpha = self._q @ self._f
-        # What the terms of order 1 and 2 add to each mask's weights: in D_i at p = 1/2, (m, n); in D_ij for pairs of
-        # neighbours, (m, P), and for all pairs as a factor a player, (m, n), whatever p; and all the latter by player.
-        self._slopes = 2 * r.linear * self._rho * self._z
-        self._bends, self._tails = 4 * self._of_near * self._both, 2 * self._of_pairs * self._z
-        self._bent = self._by_player(self._bends) + self._tails * (self._tails.sum(1, keepdim=True) - self._tails)
+        self._alpha = self._q @ outputs
+        # Left-out errors without a refit: Rasmussen and Williams 2006, Equation 5.12.
+        self.left_out = self._alpha / self._q.diagonal()[:, None]
+        self.covariance = outputs.T @ self._alpha / max(1, len(self.masks) - 1)
 
-    def _covariances(self, z: torch.Tensor) -> torch.Tensor:
-        """k(x, x') of inputs with the samples."""
-        near = (z[:, self._first] * z[:, self._second] * self._of_near) @ self._both.T
-        linear = self.relevances.linear * (z * self._rho) @ self._z.T
-        wide = ((z * self._of_pairs) @ self._z.T).square_().sub_(self._of_pairs.square().sum()).mul_(0.5)
-        return product(z, self._z, self._rho) + linear + near + wide
+    def _weigh_low_orders(self) -> None:
+        """What the kernel's terms of order 1 and 2 add to the samples' weights in derivatives.
 
-    def predict(self, masks: BoolArray) -> FloatArray:
-        """Posterior mean of the embeddings of `masks` (m', n): shape (m', d)."""
-        z = torch.as_tensor(2.0 * masks - 1.0, device=self.device)
-        return to_numpy(self._covariances(z) @ self._alpha + self._mean)
-
-    def _averages(self, p: float) -> tuple[torch.Tensor, torch.Tensor]:
-        """Averages over x of prod k_i(x_i, z_mi), and for each player the factor that makes it a derivative."""
-        rho, z = self._rho, self._z
-        average = 1 + rho * (2 * p - 1) * z
-        base = (average / (1 + rho)).log().sum(1).exp()
-        return base, 2 * rho * z / average
+        The terms of pairs add the same to D_ij at every p: for neighbours what `_near_weights` holds, and for all pairs
+        the product of the players' `_wide_weights`. The sums of both over j are `_pair_sum_weights`.
+        """
+        z, by = self._signs.z, self._strengths
+        self._linear_weights = 2 * by.linear * z  # (m, n), in D_i, from the term of single players
+        self._near_weights = 4 * by.near * self._signs.near  # (m, P)
+        self._wide_weights = 2 * by.wide * z  # (m, n)
+        others = self._wide_weights.sum(1, keepdim=True) - self._wide_weights
+        self._pair_sum_weights = self._by_player(self._near_weights) + self._wide_weights * others  # (m, n)
 
     def _by_player(self, of_near: torch.Tensor) -> torch.Tensor:
         """Sums over each player's neighbours: shape (..., P) to (..., n)."""
         sums = of_near.new_zeros(*of_near.shape[:-1], self.n_players)
         return sums.index_add_(-1, self._first, of_near).index_add_(-1, self._second, of_near)
 
+    def predict(self, masks: BoolArray) -> FloatArray:
+        """Posterior mean of the embeddings of `masks` (m', n): shape (m', d)."""
+        signs = Signs(masks, self.relevances.neighbours, self.device)
+        return to_numpy(Covariances.of(signs, self._signs, self._strengths).total() @ self._alpha + self._mean)
+
+    # ---- derivatives: those of the products, with the terms of order 1 and 2
+
+    def _averages(self, p: float) -> tuple[torch.Tensor, torch.Tensor]:
+        """Averages over x of prod k_i(x_i, z_mi), and for each player the factor that makes it a derivative."""
+        rho, z = self._strengths.rho, self._signs.z
+        average = 1 + rho * (2 * p - 1) * z
+        base = (average / (1 + rho)).log().sum(1).exp()
+        return base, 2 * rho * z / average
+
     def _weights(self, p: float) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        mean, single, rest = super()._weights(p)
-        offset = p - 0.5
-        low = offset * self._slopes.sum(1) + offset**2 / 2 * self._bent.sum(1)
-        return mean + low, single + self._slopes + offset * self._bent, rest + self._bent
+        mean, single, pair_sum = super()._weights(p)
+        offset = p - 0.5  # around p = 1/2, where z is zero on average, the low orders are a polynomial without constant
+        low = offset * self._linear_weights.sum(1) + offset**2 / 2 * self._pair_sum_weights.sum(1)
+        single = single + self._linear_weights + offset * self._pair_sum_weights
+        return mean + low, single, pair_sum + self._pair_sum_weights
 
     def pair_weights(self, p: float) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
         """As for the products alone, with the terms of order 2."""
         place = torch.full((self.n_players, self.n_players), -1, device=self.device)
         place[self._first, self._second] = torch.arange(len(self._first), device=self.device)
         for i, j, columns in super().pair_weights(p):
-            columns += self._tails[:, i] * self._tails[:, j]
+            columns += self._wide_weights[:, i] * self._wide_weights[:, j]
             near = place[i, j] >= 0
-            columns[:, near] += self._bends[:, place[i, j][near]]
+            columns[:, near] += self._near_weights[:, place[i, j][near]]
             yield i, j, columns
 
     def pairs(self, p: float, direction: torch.Tensor) -> torch.Tensor:
         """As for the products alone, with the terms of order 2."""
         alpha = self._alpha @ direction
-        found = super().pairs(p, direction) + (self._tails * alpha[:, None]).T @ self._tails
-        of_near = alpha @ self._bends
+        found = super().pairs(p, direction) + (self._wide_weights * alpha[:, None]).T @ self._wide_weights
+        of_near = alpha @ self._near_weights
         found[self._first, self._second] += of_near
         found[self._second, self._first] += of_near
         return symmetric(found)
 
     def _second_order(self, p: float) -> torch.Tensor:
-        found, offset = super()._second_order(p), self._x - p
-        found.addmm_(offset[:, self._first] * offset[:, self._second], self._bends.T)
-        return found.add_((offset @ self._tails.T).square_().sub_(offset**2 @ (self._tails**2).T), alpha=0.5)
+        found, offset, wide = super()._second_order(p), self._x - p, self._wide_weights
+        found.addmm_(offset[:, self._first] * offset[:, self._second], self._near_weights.T)
+        return found.add_((offset @ wide.T).square_().sub_(offset**2 @ (wide**2).T), alpha=0.5)
 
-    def terms_without(self, p: float, direction: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """As `terms`, each mask's own sample left out of what it is compared with.
+    # ---- leaving out
 
-        An estimate is a weighted sum of the samples; without sample m it is what comes out when f_m is replaced by its
-        prediction from all others (Rasmussen and Williams 2006, Section 5.4.2). So no refit is needed.
+    def influence(self, p: float) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """What each sample counts in E_p[f], (m,); in D_i, (m, n); in the sums over j of D_ij, (m, n).
 
-        Returns:
-            the terms of order 0 and 1, both (m, d), and that of order 2 in a direction (d,), which is (m,).
+        An estimate is a sum of the samples, weighted by these. Without sample m it is what comes out when f_m is
+        replaced by its prediction from all others (Rasmussen and Williams 2006, Section 5.4.2), and so less by the
+        influence times `left_out`. That is why nothing needs to be fitted anew.
         """
+        mean, single, pair_sum = self._kept("influence", p, self._influence)
+        return mean, single, pair_sum
+
+    def _influence(self, p: float) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        mean, single, pair_sum = self.weights(p)
+        return self._q @ mean + self._sums / self._sums.sum(), self._q @ single, self._q @ pair_sum
+
+    def terms_without(self, p: float) -> tuple[torch.Tensor, torch.Tensor]:
+        """The terms of order 0 and 1, both (m, d), each mask's own sample left out of what it is compared with."""
         of_mean, of_single, _ = self.influence(p)
-        second = self._second_order(p)
-        pair = second @ (self._alpha @ direction)
-        own = second.mul_(self._q).sum(1)
         mean, single, _ = self.derivatives(p)
-        offset, errors = self._x - p, self.left_out
-        return (
-            mean - of_mean[:, None] * errors,
-            offset @ single - (offset * of_single).sum(1, keepdim=True) * errors,
-            pair - own * (errors @ direction),
-        )
+        offset = self._x - p
+        own = (offset * of_single).sum(1)  # influence of each sample on the term of order 1 at its own mask
+        return mean - of_mean[:, None] * self.left_out, offset @ single - own[:, None] * self.left_out
 
-    # ---- how uncertain they are
+    def second_term_without(self, p: float, directions: torch.Tensor) -> torch.Tensor:
+        """The term of order 2 in directions (k, d), (m, k), likewise."""
+        second = self._second_order(p)
+        found: torch.Tensor = torch.linalg.multi_dot([second, self._alpha, directions.T])
+        own = second.mul_(self._q).sum(1)
+        return found.sub_(own[:, None] * (self.left_out @ directions.T))
 
-    @cached_property
-    def covariance(self) -> torch.Tensor:
-        """Covariance of the d outputs, (d, d): what the kernel is to be multiplied with."""
-        return self._f.T @ self._alpha / max(1, len(self.masks) - 1)
+    # ---- how uncertain the derivatives are
 
-    @cached_property
-    def main_directions(self) -> tuple[torch.Tensor, torch.Tensor]:
+    def uncertainty(self, p: float, directions: torch.Tensor, weights: torch.Tensor) -> Uncertainty:
+        """The posterior's, widened where left-out samples in `directions` are missed by more than it expects."""
+        # Samples can agree by chance, and some directions are easier than others; bars are only ever widened.
+        factor = max(1.0, self.calibration(directions, weights))
+        values, vectors = self._main_directions
+        covariance = self.covariance * factor
+        return Uncertainty(self.variances(p), covariance, values * factor, vectors, *self.influence(p), self.left_out)
+
+    @cached_property  # two threads may both compute it; they find the same
+    def _main_directions(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Variances (k,) and unit vectors (k, d) of the directions in which the outputs vary most."""
         values, vectors = torch.linalg.eigh(self.covariance)
         return values[-DIRECTIONS:], vectors.T[-DIRECTIONS:]
 
-    @cached_property
-    def left_out(self) -> torch.Tensor:
-        """Each sample minus its prediction from all others, (m, d)."""
-        return self._alpha / self._q.diagonal()[:, None]
-
     def calibration(self, directions: torch.Tensor, weights: torch.Tensor) -> float:
         """How much larger the errors of left-out samples are than the process expects, as a ratio of variances.
+
+        Without sample m, the process expects the variance 1 / Q_mm times the outputs' covariance at its mask.
 
         Args:
             directions: (k, d), those of the embedding space that matter.
@@ -191,44 +203,36 @@ class KernelSurrogate(Surrogate):
         expected = float(((directions @ self.covariance) * directions).sum())
         return errors / expected if expected > 0 else 1.0
 
-    def influence(self, p: float) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """What weight each sample has in E_p[f], (m,); in D_i, (m, n); in the sums over j of D_ij, (m, n)."""
-        mean, single, rest = self._kept("influence", p, self._influence)
-        return mean, single, rest
-
-    def _influence(self, p: float) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        mean, single, rest = self.weights(p)
-        return self._q @ mean + self._sums / self._sums.sum(), self._q @ single, self._q @ rest
-
     def variances(self, p: float) -> Variances:
-        """Posterior variances of the derivatives at p, in units of `covariance`; the unknown mean's included."""
-        of_mean, of_single, of_rest = self.weights(p)
-        rho, tilt = self._rho, 2 * p - 1
-        linear = self.relevances.linear * rho
-        second = torch.outer(self._of_pairs, self._of_pairs).fill_diagonal_(0.0)
-        second[self._first, self._second] += self._of_near
-        second[self._second, self._first] += self._of_near
-        near, of_all = second.sum(1), second.sum() / 2
-        # Prior: averages of k over both arguments; `own` for a player differentiated in both, `half` in one of them.
-        average = (1 + rho * tilt**2) / (1 + rho)
-        base_prior, own = average.log().sum().exp(), 4 * rho / (1 + rho * tilt**2)
-        half = 2 * rho * tilt / (1 + rho * tilt**2)
-        # psi_i = sum over j != i of the pairs (i, j); zeta = sum over i of the singles.
-        of_zeta = of_single.sum(1)
-        # The samples' weights: Q phi, and the weight of the unknown mean for the average.
-        by_mean, by_single, by_rest = self.influence(p)
-        unseen = (1 - self._sums @ of_mean) / self._sums.sum()
-        mean = base_prior + tilt**2 * linear.sum() + tilt**4 * of_all - of_mean @ by_mean + unseen
-        single = base_prior * own + 4 * linear + 4 * tilt**2 * near - (of_single * by_single).sum(0)
-        others = half.sum() - half  # sum over j != i of half_j
-        psi_prior = base_prior * own * (others**2 - (half**2).sum() + half**2 + own.sum() - own)
-        psi = psi_prior + 16 * near - (of_rest * by_rest).sum(0)
-        single_psi = base_prior * own * others + 8 * tilt * near - (of_rest * by_single).sum(0)
-        zeta_prior = base_prior * (half.sum() ** 2 - (half**2).sum() + own.sum()) + 4 * linear.sum()
-        zeta = zeta_prior + 16 * tilt**2 * of_all - of_zeta @ by_single.sum(1)
-        mean_zeta = base_prior * half.sum() + 2 * tilt * linear.sum() + 4 * tilt**3 * of_all - by_mean @ of_zeta
-        pair = (base_prior * torch.outer(own, own) + 16 * second).triu(1)
-        for i, j, columns in self.pair_weights(p):
-            pair[i, j] -= (columns * (self._q @ columns)).sum(0)
-        pair = pair + pair.T
-        return Variances(mean, single, pair, psi, single_psi, zeta, mean_zeta)
+        """Posterior (co)variances of the derivatives at p, in units of `covariance`; the unknown mean's included."""
+        by = self._strengths
+        of_pairs = torch.outer(by.wide, by.wide).fill_diagonal_(0.0)
+        of_pairs[self._first, self._second] += by.near
+        of_pairs[self._second, self._first] += by.near
+        prior = product_prior(by.rho, p) + linear_prior(by.linear, p) + pair_prior(of_pairs, p)
+        return prior - self._explained(p)
+
+    def _explained(self, p: float) -> Variances:
+        """What the samples take off the prior: phi^T Q phi for the weights phi of each functional.
+
+        E_p[f] alone contains the unknown mean, which adds (1 - 1^T A^-1 phi)^2 / 1^T A^-1 1 to the variance.
+        """
+        phi_mean, phi_single, phi_pair_sum = self.weights(p)
+        of_mean, of_single, of_pair_sum = self.influence(p)
+        phi_single_sum = phi_single.sum(1)
+        unseen = (1 - self._sums @ phi_mean) / self._sums.sum()
+        return Variances(
+            mean=phi_mean @ of_mean - unseen,
+            single=(phi_single * of_single).sum(0),
+            pair=self._explained_pairs(p),
+            pair_sum=(phi_pair_sum * of_pair_sum).sum(0),
+            single_with_pair_sum=(phi_pair_sum * of_single).sum(0),
+            single_sum=phi_single_sum @ of_single.sum(1),
+            mean_with_single_sum=of_mean @ phi_single_sum,
+        )
+
+    def _explained_pairs(self, p: float) -> torch.Tensor:
+        found = self._q.new_zeros(self.n_players, self.n_players)
+        for i, j, phi in self.pair_weights(p):
+            found[i, j] = (phi * (self._q @ phi)).sum(0)
+        return found + found.T

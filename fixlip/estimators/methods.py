@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ..answers import text_budget
+from ..extras import need
 from ..masks import MAX_ENUMERATED_PLAYERS, check_budget, check_p, check_seed
 from ..subject import AnyGame
 from .budgets import KERNEL_BUDGET, check_determined, check_kernel, least_squares_budget
@@ -57,7 +58,6 @@ class Method:
         counts: what its budget counts.
         gives: what it gives besides the numbers: "standard errors", "expected faithfulness".
         at_p: it needs masks drawn at the p of the result.
-        extra: package that has to be installed, or "".
         run: of answers or a game, and a checked request.
         budget_of: default budget for (n_image, n_text, basis), or None where a budget has no meaning.
         check_game: refuses, before any model call, a request that a game is too large or a budget too small for.
@@ -74,7 +74,6 @@ class Method:
     counts: str = "masked images"
     gives: tuple[str, ...] = ()
     at_p: bool = False
-    extra: str = ""
 
     def check(self, request: Request) -> Request:
         """The request in canonical form.
@@ -179,9 +178,9 @@ def _check_crossmodal(game: AnyGame, request: Request) -> None:
 
 
 def _check_tree(game: AnyGame, request: Request) -> None:
-    from .tree_proxy import check_installed
+    from .tree_proxy import SKLEARN
 
-    check_installed()
+    need(*SKLEARN)
 
 
 def _check_agnostic(game: AnyGame, request: Request) -> None:
@@ -229,7 +228,6 @@ METHODS = {
             lambda n_image, n_text, basis: KERNEL_BUDGET,
             _check_tree,
             at_p=True,
-            extra="scikit-learn",
         ),
         Method(
             "agnostic",

@@ -16,8 +16,7 @@ import torch
 from ..answers import Answers, Side
 from ..explanation import Explanation
 from ..masks import FloatArray
-from .indices import coefficients, quadrature
-from .kernel import KernelSurrogate, Variances
+from .indices import check_index, coefficients, quadrature
 from .surrogate import Surrogate, to_numpy
 
 # Error bars of Shapley indices are averages over p of smooth functions; a few nodes do.
@@ -46,6 +45,7 @@ class Readout:
 
     def explain(self, p: float, index: str = "banzhaf", order: int = 2) -> Explanation:
         """The explanation at p, with standard errors and, for Banzhaf interactions, expected faithfulness."""
+        index = check_index(index)
         found = coefficients(self.derivatives, self.answers.subject.n_players, index, p, self._ends(index))
         at = p if index == "banzhaf" else 0.5
         second = Explanation(*found, p=at, index=index, estimator="kernel", **self.answers.about())
@@ -76,32 +76,33 @@ class Readout:
     # ---- how far to trust it
 
     def expected_faithfulness(self, p: float, order: int = 2) -> float | None:
-        """R squared to be expected on masks not seen, from leaving out one masked image at a time.
+        """R squared to be expected on masks not seen.
+
+        The value of each pair of an image mask and a text mask is predicted from the samples without either of the two;
+        a side that was enumerated is known, and nothing is left out of it.
 
         Args:
             p: presence probability of explanation and masks.
             order: of the explanation.
 
         Returns:
-            R squared, or None where the value does not vary or too few of the masks are likely at p.
+            R squared, or None where the value does not vary or too few of a side's masks are likely at p.
         """
-        image_weights, text_weights = self._weights_at(p, 0), self._weights_at(p, 1)
-        average, g1, g2 = self.text.terms(p)
-        if isinstance(self.image, KernelSurrogate):
-            if 1 / image_weights.square().sum() < _FEWEST_MASKS:
+        surrogates, weights = (self.image, self.text), [self._weights_at(p, side) for side in (0, 1)]
+        for surrogate, of_side in zip(surrogates, weights, strict=True):
+            if not surrogate.exact and 1 / of_side.square().sum() < _FEWEST_MASKS:
                 return None
-            zeroth, first, second = self.image.terms_without(p, average)
+        (f0, f1), (g0, g1) = (surrogate.terms_without(p) for surrogate in surrogates)
+        # Terms of both sides together up to the order asked for, (m_I, m_T).
+        if order == 1:
+            predicted = f0 @ (g0 + g1).T + f1 @ g0.T
         else:
-            zeroth, first, pair = self.image.terms(p)
-            second = pair @ average
-        # Terms of both sides together up to the order asked for.
-        captions = torch.stack([average.expand_as(g1), g1, g2]).cumsum(0)
-        predicted = zeroth @ captions[order].T + first @ captions[order - 1].T
-        if order == 2:
-            predicted += second[:, None]
-        values = self._values
-        error = image_weights @ predicted.sub_(values).square_() @ text_weights
-        spread = image_weights @ (values - image_weights @ values @ text_weights).square_() @ text_weights
+            predicted = (f0 + f1) @ (g0 + g1).T
+            predicted += self.image.second_term_without(p, g0)
+            predicted += self.text.second_term_without(p, f0).T
+        values, (of_images, of_texts) = self._values, weights
+        error = of_images @ predicted.sub_(values).square_() @ of_texts
+        spread = of_images @ (values - of_images @ values @ of_texts).square_() @ of_texts
         return float(1 - error / spread) if spread > 1e-12 else None
 
     def _weights_at(self, p: float, side: int) -> torch.Tensor:
@@ -122,92 +123,104 @@ class Readout:
         if index == "banzhaf":
             return self._errors(p, p if order == 2 else 0.0, order)
         singles, pairs = [], []
-        for node, weight, of_pair, of_sum in quadrature(self.answers.subject.n_players, index, _ERROR_NODES):
-            single, pair = self._errors(node, of_sum if order == 2 else 0.0, order)
-            singles.append(weight * single)
-            pairs.append(weight * of_pair * pair)
+        for node in quadrature(self.answers.subject.n_players, index, _ERROR_NODES):
+            single, pair = self._errors(node.p, node.of_pair / 2 if order == 2 else 0.0, order)
+            singles.append(node.weight * single)
+            pairs.append(node.weight * node.of_pair * pair)
         return np.sum(singles, axis=0), np.sum(pairs, axis=0)
 
     def _errors(self, p: float, share: float, order: int) -> tuple[FloatArray, FloatArray]:
         """Of D_i - share * sum over j of D_ij, and of D_ij: both sides' contributions, which are independent."""
         n_image, n = self.answers.subject.n_image, self.answers.subject.n_players
-        single, pairs = (torch.zeros(*shape, dtype=torch.float64, device=self.image.device) for shape in ((n,), (n, n)))
-        image, text = slice(0, n_image), slice(n_image, n)
-        ways = ((self.image, self.text, image, text, 0), (self.text, self.image, text, image, 1))
-        for own, other, a, b, k in ways:
-            if not isinstance(own, KernelSurrogate):
+        single = torch.zeros(n, dtype=torch.float64, device=self.image.device)
+        pairs = single.new_zeros(n, n)
+        surrogates, players = (self.image, self.text), (slice(0, n_image), slice(n_image, n))
+        for side, opposite in ((0, 1), (1, 0)):
+            if surrogates[side].exact:
                 continue
-            side = _Contribution(own, other, p, self._weights_at(p, k))
-            single[a] += side.own_single(share)
-            single[b] += side.other_single(share)
+            added = _Contribution(surrogates[side], surrogates[opposite], p, self._weights_at(p, side))
+            own, other = players[side], players[opposite]
+            single[own] += added.own_single(share)
+            single[other] += added.other_single(share)
             if order == 2:
-                pairs[a, a] += side.own_pairs()
-                pairs[b, b] += side.other_pairs()
-                pairs[a, b] += side.cross_pairs()
-                pairs[b, a] += side.cross_pairs().T
+                pairs[own, own] += added.own_pairs()
+                pairs[other, other] += added.other_pairs()
+                pairs[own, other] += added.cross_pairs()
+                pairs[other, own] += added.cross_pairs().T
         pairs.fill_diagonal_(0.0)
-        found = [abs(self.answers.scale) * one.clamp(min=0.0).sqrt() for one in (single, (pairs + pairs.T) / 2)]
-        return to_numpy(found[0]), to_numpy(found[1])
+        return self._deviations(single), self._deviations((pairs + pairs.T) / 2)
+
+    def _deviations(self, variances: torch.Tensor) -> FloatArray:
+        """Standard deviations in logits; rounding may have left variances a little below zero."""
+        return to_numpy(abs(self.answers.scale) * variances.clamp(min=0.0).sqrt())
 
 
 class _Contribution:
     """What one side's uncertainty adds to the variance of every term, in units of scale squared.
 
-    An estimate is <D f, u> with D f from this side and u from the other; its variance is var(D) u^T C u, where C is the
-    covariance of this side's outputs, calibrated by its left-out samples. An attribution sums over many pairs, and
-    small errors of the kernel that all its pairs share add up; so its jackknife variance, the squares of what leaving
-    out each sample changes, is added.
+    A term is a sum of scalar products <D f, u> with D f, a derivative of this side, and u, what it meets of the other.
+    The covariance of <D f, u> and <D' f, u'> is cov(D, D') u^T C u', where C is the covariance of this side's outputs,
+    calibrated by its left-out samples. An attribution sums over many pairs, and small errors of the kernel that all its
+    pairs share add up; so its jackknife variance, the squares of what leaving out each sample changes, is added.
+
+    Args:
+        own: the side that is uncertain, f.
+        other: the other, g, taken as it is estimated.
+        p: presence probability.
+        weights: (m,), of own samples at p.
     """
 
-    def __init__(self, own: KernelSurrogate, other: Surrogate, p: float, weights: torch.Tensor) -> None:
+    def __init__(self, own: Surrogate, other: Surrogate, p: float, weights: torch.Tensor) -> None:
         self._other, self._p = other, p
-        self._variances: Variances = own.variances(p)
-        self._g0, self._g1, self._rest = other.derivatives(p)
-        # Samples can agree by chance, and some directions are easier than others; bars are only ever widened.
-        self._factor = max(1.0, own.calibration(torch.cat([self._g0[None], self._g1]), weights))
-        self._covariance = own.covariance * self._factor
-        self._directions = own.main_directions
-        self._influence, self._left_out = own.influence(p), own.left_out
+        self._g0, self._g1, self._g1_pair_sum = other.derivatives(p)
+        self._of = own.uncertainty(p, torch.cat([self._g0[None], self._g1]), weights)
 
     def _form(self, left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
         """left^T C right for rows: shapes (k, d) or (d,) to (k,) or ()."""
-        return ((left @ self._covariance) * right).sum(-1)
+        return ((left @ self._of.covariance) * right).sum(-1)
 
     def own_single(self, share: float) -> torch.Tensor:
-        """(n,): D_i - share * (sum over own j of D_ij + sum over other t of D_it)."""
-        v, g0 = self._variances, self._g0
+        """(n,): of D_i - share * (sum over own j of D_ij + sum over other t of D_it).
+
+        That is <D_i f, u> - share <S_i f, g0> with u = g0 - share * (sum over t of D_t g) and the pair sums S_i.
+        """
+        v, g0 = self._of.variances, self._g0
         u = g0 - share * self._g1.sum(0)
         posterior = (
             v.single * self._form(u, u)
-            - 2 * share * v.single_psi * self._form(u, g0)
-            + share**2 * v.psi * self._form(g0, g0)
+            - 2 * share * v.single_with_pair_sum * self._form(u, g0)
+            + share**2 * v.pair_sum * self._form(g0, g0)
         )
-        _, of_single, of_psi = self._influence
-        changes = of_single * (self._left_out @ u)[:, None] - share * of_psi * (self._left_out @ g0)[:, None]
+        by_single, by_pair_sum = (self._of.left_out @ one for one in (u, g0))
+        changes = self._of.of_single * by_single[:, None] - share * self._of.of_pair_sum * by_pair_sum[:, None]
         return posterior + changes.square_().sum(0)
 
     def other_single(self, share: float) -> torch.Tensor:
-        """(n',): the other side's players, whose terms need this side's average and the sum of its derivatives."""
-        v, g1 = self._variances, self._g1
-        u = g1 - share * self._rest
+        """(n',): the same of the other side's players t, which meet this side's average and the sum of its D_i.
+
+        That is <E f, u_t> - share <T f, D_t g> with u_t = D_t g - share * (sum over t' of D_tt' g) and T = sum of D_i.
+        """
+        v, g1 = self._of.variances, self._g1
+        u = g1 - share * self._g1_pair_sum
         posterior = (
             v.mean * self._form(u, u)
-            - 2 * share * v.mean_zeta * self._form(u, g1)
-            + share**2 * v.zeta * self._form(g1, g1)
+            - 2 * share * v.mean_with_single_sum * self._form(u, g1)
+            + share**2 * v.single_sum * self._form(g1, g1)
         )
-        of_mean, of_single, _ = self._influence
-        of_zeta = of_single.sum(1, keepdim=True)
-        changes = of_mean[:, None] * (self._left_out @ u.T) - share * of_zeta * (self._left_out @ g1.T)
+        of_single_sum = self._of.of_single.sum(1, keepdim=True)
+        changes = self._of.of_mean[:, None] * (self._of.left_out @ u.T)
+        changes -= share * of_single_sum * (self._of.left_out @ g1.T)
         return posterior + changes.square_().sum(0)
 
     def own_pairs(self) -> torch.Tensor:
-        """(n, n)."""
-        return self._variances.pair * self._form(self._g0, self._g0)
+        """(n, n), of D_ij."""
+        return self._of.variances.pair * self._form(self._g0, self._g0)
 
     def cross_pairs(self) -> torch.Tensor:
-        """(n, n')."""
-        return torch.outer(self._variances.single, self._form(self._g1, self._g1))
+        """(n, n'), of D_it."""
+        return torch.outer(self._of.variances.single, self._form(self._g1, self._g1))
 
     def other_pairs(self) -> torch.Tensor:
-        """(n', n'): the other side's pairs, in the main directions of C."""
-        return self._variances.mean * self._factor * self._other.pair_spread(self._p, *self._directions)
+        """(n', n'), of D_tt' of the other side, in the main directions of C."""
+        spread = self._other.pair_spread(self._p, self._of.main_variances, self._of.main_directions)
+        return self._of.variances.mean * spread

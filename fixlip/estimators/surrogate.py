@@ -6,7 +6,7 @@ An embedding f of a masked input has a multilinear extension, E_p[f], and deriva
 
 the expected effect of adding the players in S. All indices are made of them (see `indices`). Both surrogates here are
 weighted sums over masks m in which the weight is a product over players, so that with an average `base` and a `ratio`
-a player, D_S = sum_m alpha_m base_m prod_{i in S} ratio_mi, and no sum over subsets is ever written out.
+per player, D_S = sum_m alpha_m base_m prod_{i in S} ratio_mi, and no sum over subsets is ever written out.
 
 All numbers stay tensors until an Explanation is made: on a GPU they need not travel, and on a processor the threads of
 two libraries, taking turns, would slow each other down threefold.
@@ -21,6 +21,7 @@ import numpy as np
 import torch
 
 from ..masks import BoolArray, FloatArray
+from .uncertainty import Uncertainty, Variances
 
 _PAIRS_AT_ONCE = 2048
 
@@ -28,9 +29,13 @@ _PAIRS_AT_ONCE = 2048
 class Surrogate:
     """What `Table` and `KernelSurrogate` share: the weighted sums.
 
+    All of it may be asked from several threads at once: nothing that is kept is ever changed, only replaced.
+
     Attributes:
         masks: (m, n), what the surrogate was made from.
-        exact: True if it is the embedding itself, not a guess.
+        device: where torch computes.
+        n_players: n.
+        exact: True if it is the embedding itself, not an estimate; then `uncertainty` need not be asked.
     """
 
     exact = False
@@ -53,23 +58,25 @@ class Surrogate:
         return base, ratio
 
     def _kept(self, name: str, p: float, make: Callable[[float], tuple[torch.Tensor, ...]]) -> tuple[torch.Tensor, ...]:
-        if name not in self._last or self._last[name][0] != p:
-            self._last[name] = p, make(p)
-        return self._last[name][1]
+        # One read, and what was read or made is returned: another thread may fill the slot with another p meanwhile.
+        kept = self._last.get(name)
+        if kept is None or kept[0] != p:
+            kept = self._last[name] = (p, make(p))
+        return kept[1]
 
     def weights(self, p: float) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """What each mask counts in E_p[f], (m,); in D_i, (m, n); and in the sums over j of D_ij, (m, n)."""
-        mean, single, rest = self._kept("weights", p, self._weights)
-        return mean, single, rest
+        """Factors of alpha of each mask in E_p[f], (m,); in D_i, (m, n); and in the sums over j of D_ij, (m, n)."""
+        mean, single, pair_sum = self._kept("weights", p, self._weights)
+        return mean, single, pair_sum
 
     def _weights(self, p: float) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         base, ratio = self.averages(p)
         single = base[:, None] * ratio
-        rest = single * (ratio.sum(1, keepdim=True) - ratio)
-        return base, single, rest
+        pair_sum = single * (ratio.sum(1, keepdim=True) - ratio)
+        return base, single, pair_sum
 
     def pair_weights(self, p: float) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
-        """Players i < j of some pairs, (k,), and what each mask counts in D_ij, (m, k): all could fill the memory."""
+        """Players i < j of some pairs, (k,), and factors of alpha in D_ij, (m, k); all might fill the memory."""
         base, ratio = self.averages(p)
         first, second = torch.triu_indices(self.n_players, self.n_players, 1, device=self.device)
         for start in range(0, len(first), _PAIRS_AT_ONCE):
@@ -78,12 +85,12 @@ class Surrogate:
 
     def derivatives(self, p: float) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """E_p[f] of shape (d,); D_i, (n, d); and the sums over j of D_ij, (n, d)."""
-        mean, single, summed = self._kept("derivatives", p, self._derivatives)
-        return mean, single, summed
+        mean, single, pair_sum = self._kept("derivatives", p, self._derivatives)
+        return mean, single, pair_sum
 
     def _derivatives(self, p: float) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        mean, single, rest = self.weights(p)
-        return mean @ self._alpha + self._mean, single.T @ self._alpha, rest.T @ self._alpha
+        mean, single, pair_sum = self.weights(p)
+        return mean @ self._alpha + self._mean, single.T @ self._alpha, pair_sum.T @ self._alpha
 
     def pairs(self, p: float, direction: torch.Tensor) -> torch.Tensor:
         """D_ij in a direction (d,): (n, n), symmetric, zero on the diagonal."""
@@ -99,11 +106,6 @@ class Surrogate:
             spread[i, j] = (columns.T @ along).square_() @ variances
         return spread + spread.T
 
-    def terms(self, p: float) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """The terms of order 0, 1 and 2 of the expansion around p, at the own masks: of shapes (d,), (m, d), (m, d)."""
-        mean, single, _ = self.derivatives(p)
-        return mean, (self._x - p) @ single, self._second_order(p) @ self._alpha
-
     def _second_order(self, p: float) -> torch.Tensor:
         """What alpha of each mask m' contributes to the term of order 2 at mask m, (m, m').
 
@@ -113,9 +115,39 @@ class Surrogate:
         offset = self._x - p
         return (offset @ ratio.T).square_().sub_(offset**2 @ (ratio**2).T).mul_(base / 2)
 
+    # ---- what readouts need besides; `Table` and `KernelSurrogate` each have their own
+
+    def terms_without(self, p: float) -> tuple[torch.Tensor, torch.Tensor]:
+        """The terms of order 0 and 1 of the expansion around p, at each own mask, whose sample is left out.
+
+        Returns:
+            order 0, (m, d), or (1, d) if it is the same for all; and order 1, (m, d).
+        """
+        raise NotImplementedError
+
+    def second_term_without(self, p: float, directions: torch.Tensor) -> torch.Tensor:
+        """The term of order 2 in directions (k, d), at each own mask, whose sample is left out: (m, k)."""
+        raise NotImplementedError
+
+    def uncertainty(self, p: float, directions: torch.Tensor, weights: torch.Tensor) -> Uncertainty:
+        """How far the derivatives at p can be trusted.
+
+        Args:
+            p: presence probability.
+            directions: (k, d), those of the embedding space in which it must be right.
+            weights: (m,), sum one, of the samples at p.
+        """
+        raise NotImplementedError
+
 
 class Table(Surrogate):
-    """A side all of whose masks were encoded: averages over them are sums, and nothing is uncertain."""
+    """A side all of whose masks were encoded: averages over them are sums, and nothing is uncertain.
+
+    Args:
+        masks: (2^n, n), all there are.
+        embeddings: (2^n, d).
+        device: where torch computes.
+    """
 
     exact = True
 
@@ -127,6 +159,31 @@ class Table(Surrogate):
     def _averages(self, p: float) -> tuple[torch.Tensor, torch.Tensor]:
         weights = (self._x * p + (1 - self._x) * (1 - p)).prod(1)
         return weights, (self._x - p) / (p * (1 - p))
+
+    def terms_without(self, p: float) -> tuple[torch.Tensor, torch.Tensor]:
+        """Those of the embedding itself, which no sample is needed to predict."""
+        mean, single, _ = self.derivatives(p)
+        return mean[None], (self._x - p) @ single
+
+    def second_term_without(self, p: float, directions: torch.Tensor) -> torch.Tensor:
+        """That of the embedding itself, in directions (k, d): (m, k)."""
+        found: torch.Tensor = torch.linalg.multi_dot([self._second_order(p), self._alpha, directions.T])
+        return found
+
+    def uncertainty(self, p: float, directions: torch.Tensor, weights: torch.Tensor) -> Uncertainty:
+        """None: all of it zero."""
+        embeddings, zeros = self._alpha, torch.zeros_like(self._x)
+        d = embeddings.shape[1]
+        return Uncertainty(
+            variances=Variances.zero(self.n_players, embeddings),
+            covariance=embeddings.new_zeros(d, d),
+            main_variances=embeddings.new_zeros(1),
+            main_directions=embeddings.new_zeros(1, d),
+            of_mean=embeddings.new_zeros(len(embeddings)),
+            of_single=zeros,
+            of_pair_sum=zeros,
+            left_out=torch.zeros_like(embeddings),
+        )
 
 
 def symmetric(found: torch.Tensor) -> torch.Tensor:

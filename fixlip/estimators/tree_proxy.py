@@ -8,18 +8,19 @@ samples that the trees have not seen: half of the masked images correct the tree
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 
 from ..answers import Answers
 from ..explanation import Explanation
+from ..extras import need
 from ..masks import BoolArray, FloatArray
 from .indices import taylor
 
 # Rows the trees are fitted to: more pairs of the same images teach them little, and cost time.
 _MAX_ROWS = 2**16
+SKLEARN = ("sklearn.ensemble", 'estimator "tree"', "scikit-learn")
 _TREES = {"max_iter": 300, "learning_rate": 0.05, "max_leaf_nodes": 15, "l2_regularization": 5.0}
 
 
@@ -64,20 +65,12 @@ def tree_proxy(samples: Answers, p: float | None = None, correct: bool = True) -
     )
 
 
-def check_installed() -> None:
-    """Raise ValueError unless scikit-learn is installed."""
-    if find_spec("sklearn") is None:
-        raise ValueError('estimator: "tree" needs scikit-learn, which is not installed; `pip install scikit-learn`.')
-
-
 class _Trees:
     """Boosted trees fitted to masks, as one list of leaves."""
 
     def __init__(self, masks: BoolArray, values: FloatArray) -> None:
-        check_installed()
-        from sklearn.ensemble import HistGradientBoostingRegressor
-
-        self._model = HistGradientBoostingRegressor(**_TREES, early_stopping=False, random_state=0)
+        ensemble = need(*SKLEARN)
+        self._model = ensemble.HistGradientBoostingRegressor(**_TREES, early_stopping=False, random_state=0)
         self._model.fit(masks.astype(np.float32), values)
         self._baseline = float(np.ravel(self._model._baseline_prediction)[0])
         leaves = [_leaves(tree.nodes, masks.shape[1]) for (tree,) in self._model._predictors]

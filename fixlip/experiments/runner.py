@@ -167,7 +167,9 @@ def _outcomes(
     with _dask_workers(dask, workers, joblib):
         many = joblib.Parallel(n_jobs=workers if dask is None else -1, return_as="generator_unordered")(calls)
         try:
-            yield from many
+            # Not `yield from`, which would close `many` before its warning can be kept back.
+            for outcome in many:  # noqa: UP028
+                yield outcome
         except joblib.externals.loky.process_executor.BrokenProcessPool:
             raise ValueError(
                 "workers: a worker process ended suddenly, perhaps for want of memory; what was finished is kept. "

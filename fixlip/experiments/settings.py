@@ -6,7 +6,8 @@ from dataclasses import dataclass, fields
 
 from ..encoders.huggingface import Encoder
 from ..estimators.budgets import MAX_SAMPLES
-from ..masks import check_count, check_p
+from ..masks import check_count, check_p, check_seed
+from ..metrics.pointing_game import CELLS
 
 EXPERIMENTS = ("insertion-deletion", "pointing-game", "faithfulness", "runtime")
 SHAPLEY_P = 0.5  # what the p column says of Shapley indices, which have none
@@ -16,8 +17,8 @@ ITEMS_PER_SEED = 10**7
 
 
 @dataclass(frozen=True)
-class Method:
-    """How a method explains: arguments of `Samples.explain`."""
+class Candidate:
+    """A method that is compared with others: arguments of `Samples.explain`."""
 
     estimator: str
     index: str
@@ -27,10 +28,10 @@ class Method:
 # All are scored on one and the same game; the published comparison scores its baselines on another one than FIxLIP, in
 # which removed words are replaced by a letter instead of hidden.
 METHODS = {
-    "FIxLIP (weighted Banzhaf interactions)": Method("kernel", "banzhaf", 2),
-    "weighted Banzhaf values": Method("kernel", "banzhaf", 1),
-    "FIxLIP (Shapley interactions)": Method("kernel", "shapley", 2),
-    "Shapley values": Method("kernel", "shapley", 1),
+    "FIxLIP (weighted Banzhaf interactions)": Candidate("kernel", "banzhaf", 2),
+    "weighted Banzhaf values": Candidate("kernel", "banzhaf", 1),
+    "FIxLIP (Shapley interactions)": Candidate("kernel", "shapley", 2),
+    "Shapley values": Candidate("kernel", "shapley", 1),
 }
 
 
@@ -72,7 +73,7 @@ class Settings:
         if check_count(self.budget, "budget", least) > MAX_SAMPLES:
             raise ValueError(f"budget: got {self.budget:,}, but the kernel estimator takes {MAX_SAMPLES:,} at most.")
         check_count(self.masks, "masks", 2)
-        check_count(self.seed, "seed", 0)
+        check_seed(self.seed)
 
     def item_seed(self, number: int) -> int:
         """Seed of the masks of the item with this number."""
@@ -82,7 +83,7 @@ class Settings:
         """All that a table depends on, by name: "auto" resolved, methods included."""
         facts = {field.name: getattr(self, field.name) for field in fields(self)}
         facts |= {"device": encoder.device.type, "dtype": str(encoder.dtype).removeprefix("torch.")}
-        facts |= {"dataset": dataset, "methods": "; ".join(METHODS)}
+        facts |= {"dataset": dataset, "methods": "; ".join(METHODS), "weights": encoder.fingerprint}
         return {name: repr(value) for name, value in facts.items()}
 
 
@@ -90,7 +91,7 @@ def explained(settings: Settings) -> list[tuple[str, float]]:
     """Method and p of every explanation of one image and caption, in the order in which they are made."""
     found = []
     for index, ps in (("banzhaf", settings.ps), ("shapley", (SHAPLEY_P,))):
-        found += [(name, p) for p in ps for name, method in METHODS.items() if method.index == index]
+        found += [(name, p) for p in ps for name, one in METHODS.items() if one.index == index]
     return found
 
 
@@ -115,7 +116,7 @@ def row_keys(settings: Settings, n_image: int) -> list[tuple[str | float, ...]]:
     """
     explanations = explained(settings)
     if settings.experiment == "pointing-game":
-        return [(*one, objects) for objects in range(1, 5) for one in explanations]
+        return [(*one, objects) for objects in range(1, len(CELLS) + 1) for one in explanations]
     if settings.experiment == "faithfulness":
         return [(*one, at) for one in explanations for at in measured_at(settings)]
     if settings.experiment == "runtime":

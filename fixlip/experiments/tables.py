@@ -16,6 +16,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..atomic import replacing
+
 Value = str | float | int
 Row = dict[str, Value]
 # Columns by experiment: those that tell the rows of an item apart, and the scores.
@@ -207,8 +209,7 @@ class Table:
             end = at + block.end - block.start
             moved[block.item] = Block(block.item, block.caption, at, end)
             at = end
-        with open(self.path, "rb") as old:
-            write_whole(self.path, _copied(old, self.layout.header, kept))
+        write_whole(self.path, _copied(self.path, self.layout.header, kept))
         self.blocks = moved
 
     def rows(self, items: Iterable[str]) -> Iterator[dict[str, str]]:
@@ -285,11 +286,13 @@ def _blocks(file: Iterable[bytes], layout: Layout, at: int) -> Iterator[Block]:
             count = 0
 
 
-def _copied(old: io.BufferedReader, header: bytes, blocks: Iterable[Block]) -> Iterator[bytes]:
+def _copied(path: Path, header: bytes, blocks: Iterable[Block]) -> Iterator[bytes]:
+    """A header and these parts of a file, which is closed again when all were taken."""
     yield header
-    for block in blocks:
-        old.seek(block.start)
-        yield old.read(block.end - block.start)
+    with open(path, "rb") as file:
+        for block in blocks:
+            file.seek(block.start)
+            yield file.read(block.end - block.start)
 
 
 def write_whole(path: Path, parts: Iterable[bytes]) -> None:
@@ -298,16 +301,12 @@ def write_whole(path: Path, parts: Iterable[bytes]) -> None:
     Raises:
         ValueError: one sentence, if it cannot be written; then the old one stays.
     """
-    beside = path.with_name(path.name + ".part")
     try:
-        with open(beside, "wb") as file:
+        with replacing(path) as partial, open(partial, "wb") as file:
             file.writelines(parts)
             file.flush()
             os.fsync(file.fileno())  # else a power failure may leave an empty file under the new name
-        os.replace(beside, path)
     except OSError as error:
-        with suppress(OSError):
-            beside.unlink()
         raise _cannot_write(path, error) from None
 
 

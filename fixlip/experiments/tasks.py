@@ -17,8 +17,7 @@ from ..metrics import area_between_curves, faithfulness, insertion_deletion
 from ..metrics.curves import GRID_POINTS, Curves
 from ..samples import MIXTURE, Samples, sample
 from .datasets import Item, LabelledMosaic, Pair
-from .settings import METHODS, explained, measured_at, row_keys, timed
-from .settings import Settings as Settings
+from .settings import METHODS, Settings, explained, measured_at, row_keys, timed
 from .tables import CURVE_KEYS, CURVE_SCORES, KEYS, SCORES, Layout, Row, cell
 
 DRAWN_AT = {"banzhaf": MIXTURE, "shapley": SHAPLEY_MIXTURE}
@@ -103,18 +102,18 @@ def _explanations(
     known = {} if known is None else known
     asked: dict[str, Samples] = {}
     for name, p in explained(settings):
-        method = METHODS[name]
-        if method.index not in asked:
-            asked[method.index] = _samples(settings, game, seed, method.index, known)
-        explanation = asked[method.index].explain(p, method.index, order=method.order, estimator=method.estimator)
+        one = METHODS[name]
+        if one.index not in asked:
+            asked[one.index] = _samples(settings, game, seed, one.index, known)
+        explanation = asked[one.index].explain(p, one.index, order=one.order, estimator=one.estimator)
         yield {"caption": game.text, "method": name, "p": p}, explanation
 
 
 def _samples(settings: Settings, game: Game, seed: int, index: str, known: dict[str, Samples]) -> Samples:
     if index in known:
         return known[index].with_caption(game, progress=False)
-    known[index] = samples = _sample(game, settings.budget, DRAWN_AT[index], seed)
-    return samples
+    known[index] = _sample(game, settings.budget, DRAWN_AT[index], seed)
+    return known[index]
 
 
 def _sample(game: Game, budget: int, p: float | tuple[float, ...], seed: int) -> Samples:
