@@ -5,7 +5,7 @@ from __future__ import annotations
 from .basis import n_columns
 
 KERNEL_BUDGET = 512
-# The kernel matrix and its inverse take 16 bytes each a pair of samples; 12,288 are 2.4 GB each.
+# The kernel matrix and its inverse take 8 bytes each per pair of samples; of 12,288 samples that is 1.2 GB each.
 MAX_SAMPLES = 12_288
 # With two-step filtering the paper keeps the pairs among so many players (Baniecki et al., NeurIPS 2025, Appendix).
 FILTERED_PLAYERS = 72
