@@ -263,11 +263,7 @@ def limiting_faithfulness(game, fresh, p, rng):
     masks = rng.random((20000, fresh.shape[1])) < p
     first, second = np.triu_indices(fresh.shape[1], 1)
     design = [np.hstack([np.ones((len(m), 1)), m, m[:, first] & m[:, second]]) for m in (masks, fresh)]
-<<<<<<< HEAD
-    fitted = np.linalg.solve(design[0].T @ design[0], design[0].T @ game(masks))  # of full rank, and quicker than lstsq
-=======
     fitted = np.linalg.solve(design[0].T @ design[0], design[0].T @ game(masks))
->>>>>>> pack
     return 1 - np.mean((game(fresh) - design[1] @ fitted) ** 2) / game(fresh).var()
 
 
