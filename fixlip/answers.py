@@ -93,7 +93,7 @@ class Side:
         return bool(n_players <= MAX_ENUMERATED_PLAYERS and len(self.masks) == 2**n_players)
 
     def weights_at(self, p: float) -> FloatArray:
-        """What each mask counts in an average under the p-measure, (m,), sum one.
+        """The weight of each mask in an average under the p-measure, (m,), sum one.
 
         Masks drawn at another p, or at several, count by the ratio of the two densities.
         """

@@ -1,6 +1,6 @@
 """Masks: which players are present. Enumerating and drawing them, with the weights of the p-measure.
 
-A mask is a boolean row, one entry a player, True = the player is present. Under the p-measure every player is present
+A mask is a boolean row, one entry per player, True = the player is present. Under the p-measure every player is present
 independently with probability p (Baniecki et al., NeurIPS 2025, Section 3), so a mask with k of n players has weight
 p^k (1-p)^(n-k).
 """

@@ -146,7 +146,7 @@ class KernelSurrogate(Surrogate):
     # ---- leaving out
 
     def influence(self, p: float) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """What each sample counts in E_p[f], (m,); in D_i, (m, n); in the sums over j of D_ij, (m, n).
+        """The weight of each sample in E_p[f], (m,); in D_i, (m, n); in the sums over j of D_ij, (m, n).
 
         An estimate is a sum of the samples, weighted by these. Without sample m it is what comes out when f_m is
         replaced by its prediction from all others (Rasmussen and Williams 2006, Section 5.4.2), and so less by the

@@ -47,8 +47,8 @@ class Curves:
         full, empty = float(self.insert[0]), float(self.insert[-1])
         if full <= empty:
             raise ValueError(
-                f"curves: the whole pair's value ({full:.2f}) is not above that of nothing ({empty:.2f}), so the "
-                "curves cannot be normalised; look at the raw ones."
+                f"curves: the whole pair's value ({full:.2f}) is not above that with everything removed ({empty:.2f}), "
+                "so the curves cannot be normalised; look at the raw ones."
             )
         return (self.insert - empty) / (full - empty), (self.delete - empty) / (full - empty)
 
