@@ -220,7 +220,7 @@ def test_a_pair_below_nothing_has_no_normalised_curve():
     explanation = mosaic()
     curves = insertion_deletion(explanation, Answering(lambda masks: -masks.sum(axis=1)))
     assert curves.insert[0] == -53 and curves.removed[[0, -1]].tolist() == [0, 1]
-    with pytest.raises(ValueError, match=r"the whole pair's value \(-53.00\) is not above that with everything removed"):
+    with pytest.raises(ValueError, match=r"the whole pair's value \(-53.00\) is not above that with everything"):
         area_between_curves(curves)
 
 
