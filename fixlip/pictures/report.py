@@ -81,7 +81,7 @@ def _facts(explanation: Explanation) -> str:
         "with everything removed": f"{explanation.empty_value:.2f}",
         "presence probability p": f"{explanation.p:g}",
         "estimator": explanation.estimator or "not named",
-        "masked images": f"{explanation.budget:,}" if explanation.budget else "not recorded",
+        explanation.counts: f"{explanation.budget:,}" if explanation.budget else "not recorded",
     }
     if explanation.expected_faithfulness is not None:
         facts["expected faithfulness"] = f"{explanation.expected_faithfulness:.3f}"
