@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from .masks import BoolArray, FloatArray, check_count, check_masks, quadratic
 from .subject import Subject
 
-KINDS = ("crossmodal", "pairs", "players", "all")
+KINDS = ("crossmodal", "pairs", "players", "all", "coefficients")
 E = TypeVar("E", bound="Expansion")
 
 
@@ -51,7 +51,7 @@ class Expansion(ABC):
     def __post_init__(self) -> None:
         n = self.subject.n_players
         for name, wanted in (("attributions", (n,)), ("interactions", (n, n))):
-            object.__setattr__(self, name, _frozen(name, getattr(self, name), wanted))
+            object.__setattr__(self, name, frozen(name, getattr(self, name), wanted))
         if not np.isfinite(self.constant):
             raise ValueError(f"constant: got {self.constant!r}, wanted a finite number.")
         if np.diagonal(self.interactions).any() or not np.array_equal(self.interactions, self.interactions.T):
@@ -62,7 +62,7 @@ class Expansion(ABC):
             raise ValueError("order: got 1 with interactions; wanted 2, or interactions that are all zero.")
         if self.stderr is not None:
             single, pairs = self.stderr
-            errors = (_frozen("stderr", single, (n,), 0.0), _frozen("stderr", pairs, (n, n), 0.0))
+            errors = (frozen("stderr", single, (n,), 0.0), frozen("stderr", pairs, (n, n), 0.0))
             object.__setattr__(self, "stderr", errors)
 
     # ---- whose they are
@@ -117,6 +117,16 @@ class Expansion(ABC):
     @abstractmethod
     def facts(self) -> list[str]:
         """How it came about, the most important first; the lines below a picture's title."""
+
+    @property
+    @abstractmethod
+    def values(self) -> FloatArray:
+        """Contribution of each player, (n,) logits: how much adding it changes the value on average."""
+
+    @property
+    @abstractmethod
+    def value_stderr(self) -> FloatArray | None:
+        """Standard errors of the values, (n,) logits, where they are known."""
 
     @abstractmethod
     def first_order(self) -> Expansion:
@@ -188,15 +198,17 @@ class Expansion(ABC):
 
         Args:
             k: how many, at most.
-            kind: "crossmodal" (patch with token), "pairs" (any two players), "players" (attributions), or "all".
+            kind: "crossmodal" (patch with token), "pairs" (any two players), "players" (their values), "all" (values
+                and pairs), or "coefficients" (attributions, which are no contributions: see `fixlip.Explanation`).
         """
         k = check_count(k, "k")
         if kind not in KINDS:
             raise ValueError(f"kind: got {kind!r}, wanted one of {', '.join(KINDS)}.")
         terms: list[tuple[float, tuple[int, ...]]] = []
-        if kind in ("players", "all"):
-            terms += [(float(value), (i,)) for i, value in enumerate(self.attributions)]
-        if kind != "players":
+        if kind in ("players", "all", "coefficients"):
+            single = self.attributions if kind == "coefficients" else self.values
+            terms += [(float(value), (i,)) for i, value in enumerate(single)]
+        if kind not in ("players", "coefficients"):
             first, second = np.triu_indices(self.n_players, 1)
             if kind == "crossmodal":
                 crosses = (first < self.n_image) & (second >= self.n_image)
@@ -205,10 +217,12 @@ class Expansion(ABC):
             strongest = np.argsort(-np.abs(values), kind="stable")[:k]
             terms += [(float(values[s]), (int(first[s]), int(second[s]))) for s in strongest]
         terms.sort(key=lambda term: -abs(term[0]))
-        return [self._term(players, value) for value, players in terms[:k] if value]
+        coefficients, pairs = self.stderr or (None, None)
+        errors = (coefficients if kind == "coefficients" else self.value_stderr, pairs)
+        return [self._term(players, value, errors[len(players) - 1]) for value, players in terms[:k] if value]
 
-    def _term(self, players: tuple[int, ...], value: float) -> Term:
-        error = None if self.stderr is None else float(self.stderr[len(players) - 1][players])
+    def _term(self, players: tuple[int, ...], value: float, errors: FloatArray | None) -> Term:
+        error = None if errors is None else float(errors[players])
         return Term(players, tuple(self.labels[i] for i in players), value, error)
 
     def table(self, kind: str = "all") -> dict[str, list[Any]]:
@@ -220,7 +234,7 @@ class Expansion(ABC):
         apply is None.
 
         Args:
-            kind: "all", "players", "pairs" or "crossmodal", as in `top`.
+            kind: "all", "players", "pairs", "crossmodal" or "coefficients", as in `top`.
         """
         terms = self.top(self.n_players * (self.n_players + 1) // 2 + 1, kind=kind)
         columns: dict[str, list[Any]] = {"kind": []}
@@ -246,7 +260,7 @@ class Expansion(ABC):
         return {name: [row[k] for row in rows] for k, name in enumerate(names)}
 
 
-def _frozen(name: str, values: Any, shape: tuple[int, ...], least: float = -np.inf) -> FloatArray:
+def frozen(name: str, values: Any, shape: tuple[int, ...], least: float = -np.inf) -> FloatArray:
     """A copy that nobody can change; ValueError unless it has this shape and finite real numbers."""
     given = np.asarray(values)
     if given.dtype.kind not in "fiub":

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from . import files
 from .estimators.indices import check_index
-from .expansion import Expansion, Term
+from .expansion import Expansion, Term, frozen
 from .interchange import from_shapiq, to_shapiq
-from .masks import BoolArray, check_count, check_p
+from .masks import BoolArray, FloatArray, check_count, check_p
 from .pictures import Picture, alt_text, draw
 from .pictures.drawing import with_error
 from .pictures.words import model_name
@@ -49,6 +49,18 @@ class Explanation(Expansion):
         counts: what the budget counts, "masked images" or "coalitions".
         expected_faithfulness: R squared expected on masks not seen, where the estimator gives it.
         empty_value, full_value: what the model says of the empty and of the grand coalition (logits).
+        value_errors: standard errors of `values`, (n,) logits, where the estimator gives them.
+
+    The same game written around p says what its numbers mean:
+
+        prediction(x) = average + sum_i values[i] (x_i - p) + sum_{i<j} interactions[i, j] (x_i - p) (x_j - p)
+
+    That is the second-order Taylor expansion, at (p, ..., p), of the multilinear extension of the value function (Owen,
+    Management Science 1972): the constant is the average value, the first derivatives are the weighted Banzhaf values,
+    and the second derivatives are the weighted Banzhaf interactions. So a player's *contribution* is its value: how
+    much the similarity changes on average when it joins others that are each present with probability p. Attributions
+    are coefficients: what is left of the value when everybody else is taken away along the fitted parabola, which is
+    an extrapolation and may even have the other sign.
     """
 
     p: float = field(default=0.5, kw_only=True)
@@ -59,6 +71,7 @@ class Explanation(Expansion):
     expected_faithfulness: float | None = field(default=None, kw_only=True)
     empty_value: float = field(default=float("nan"), kw_only=True)
     full_value: float = field(default=float("nan"), kw_only=True)
+    value_errors: FloatArray | None = field(default=None, kw_only=True, repr=False)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -66,8 +79,32 @@ class Explanation(Expansion):
         object.__setattr__(self, "index", check_index(self.index))
         if self.index != "banzhaf" and self.p != 0.5:
             raise ValueError(f"p: got {self.p:g} with the index {self.index!r}, which averages over all p; wanted 0.5.")
+        if self.value_errors is not None:
+            errors = frozen("value_errors", self.value_errors, (self.n_players,), 0.0)
+            object.__setattr__(self, "value_errors", errors)
 
     # ---- views
+
+    @cached_property
+    def values(self) -> FloatArray:
+        """Contribution of each player, (n,) logits: how much the similarity changes on average when it joins.
+
+        a_i = e_i + p sum_j e_ij: weighted Banzhaf values at p, exactly (Baniecki et al., NeurIPS 2025, Theorem 1), and
+        with p = 1/2 Shapley values for Shapley interactions of either kind.
+        """
+        return frozen("values", self.attributions + self.p * self.interactions.sum(axis=1), (self.n_players,))
+
+    @property
+    def value_stderr(self) -> FloatArray | None:
+        """Standard errors of the values, (n,) logits, where the estimator gives them."""
+        if self.order == 1 and self.stderr is not None:
+            return self.stderr[0]
+        return self.value_errors
+
+    @property
+    def average(self) -> float:
+        """Average prediction over masks in which every player is present with probability p (logit)."""
+        return float(self.constant + self.p * self.attributions.sum() + self.p**2 * self.interactions.sum() / 2)
 
     def first_order(self) -> Explanation:
         """The best explanation without interactions: weighted Banzhaf values, in the same coordinates.
@@ -76,23 +113,23 @@ class Explanation(Expansion):
         under the p-measure, e_0 - p^2 sum_{i<j} e_ij. For Shapley interactions of either kind a_i = e_i + 1/2 sum_j
         e_ij are Shapley values, and the constant stays the value of the empty coalition.
         """
-        values = self.attributions + self.p * self.interactions.sum(axis=1)
         shapley = self.index != "banzhaf"
         constant = self.constant - (0.0 if shapley else self.p**2 * self.interactions.sum() / 2)
         none = np.zeros_like(self.interactions)
         return replace(
             self,
             constant=constant,
-            attributions=values,
+            attributions=self.values,
             interactions=none,
             order=1,
-            stderr=None,
+            stderr=None if self.value_stderr is None else (self.value_stderr, none),
+            value_errors=None,
             expected_faithfulness=None,
         )
 
     def restrict(self, players: Any) -> Explanation:
         """The explanation with everything left out that involves a player outside `players` (numbers or labels)."""
-        return replace(super().restrict(players), expected_faithfulness=None)
+        return replace(super().restrict(players), expected_faithfulness=None, value_errors=None)
 
     def highest(self, size: int) -> BoolArray:
         """The subset of `size` players with the highest predicted value that was found, a mask (n,); see `subsets`."""
@@ -110,8 +147,7 @@ class Explanation(Expansion):
     @cached_property
     def subsets(self) -> Subsets:
         """Subsets of highest and lowest value for every size; exact for at most 16 players (see `fixlip.subsets`)."""
-        first_order = self.first_order().attributions
-        return subsets(self.constant, self.attributions, self.interactions, first_order=first_order)
+        return subsets(self.constant, self.attributions, self.interactions, first_order=self.values)
 
     def __sub__(self, other: Any) -> Difference:
         """The difference of two explanations with as many players; names and picture are the first one's."""
@@ -216,6 +252,8 @@ class Explanation(Expansion):
         arrays: dict[str, NDArray[Any]] = {"attributions": self.attributions, "interactions": self.interactions}
         if self.stderr is not None:
             arrays["stderr_attributions"], arrays["stderr_interactions"] = self.stderr
+        if self.value_errors is not None:
+            arrays["stderr_values"] = self.value_errors
         return files.write(path, arrays, {name: getattr(self, name) for name in _OWN_FACTS}, self.subject)
 
     @classmethod
@@ -226,14 +264,14 @@ class Explanation(Expansion):
             ValueError: one sentence, if there is no such file or it is no saved explanation.
         """
         wanted = {"attributions": ("f", 1), "interactions": ("f", 2)}
-        optional = {"stderr_attributions": ("f", 1), "stderr_interactions": ("f", 2)}
+        optional = {"stderr_attributions": ("f", 1), "stderr_interactions": ("f", 2), "stderr_values": ("f", 1)}
         with files.reading(path, "explanation", wanted, optional) as (arrays, facts, subject):
             stderr = None
             if "stderr_attributions" in arrays:
                 stderr = (arrays["stderr_attributions"], arrays["stderr_interactions"])
             numbers = (float(facts["constant"]), arrays["attributions"], arrays["interactions"])
             own = {name: facts[name] for name in _OWN_FACTS if name in facts and name != "constant"}
-            return cls(*numbers, subject, stderr=stderr, **own)
+            return cls(*numbers, subject, stderr=stderr, value_errors=arrays.get("stderr_values"), **own)
 
 
 _OWN_FACTS = (
@@ -273,6 +311,15 @@ class Difference(Expansion):
     def full_value(self) -> float:
         """Difference of the values of the grand coalition (logit)."""
         return self.first.full_value - self.second.full_value
+
+    @property
+    def values(self) -> FloatArray:
+        """Difference of the players' contributions, (n,) logits."""
+        return self.first.values - self.second.values
+
+    @property
+    def value_stderr(self) -> None:
+        """Not known: the errors of the two may go together."""
 
     def first_order(self) -> Difference:
         """The difference of the two first orders."""

@@ -34,10 +34,10 @@ class CompareState(State):
         super().__init__()
 
     def values(self, explanation: Explanation) -> Any:
-        """What is shown of one: attributions, or interactions with the player selected, (n,) logits."""
+        """What is shown of one: values, or interactions with the player selected, (n,) logits."""
         if 0 <= self.selected < explanation.n_players:
             return explanation.condition(self.selected)
-        return explanation.attributions
+        return explanation.values
 
     @property
     def scale(self) -> float:

@@ -91,10 +91,12 @@ class PairView(anywidget.AnyWidget):
         """Show an explanation's numbers, and its image and caption where they are others."""
         with self.hold_sync():
             self.show_subject(explanation.subject)
-            errors = explanation.stderr or (np.zeros(0), np.zeros(0))
+            none = np.zeros(0)
+            errors = none if explanation.value_stderr is None else explanation.value_stderr
+            pair_errors = none if explanation.stderr is None else explanation.stderr[1]
             self.values, self.interactions, self.errors, self.pair_errors = (
                 numbers.astype(np.float32).tobytes()
-                for numbers in (explanation.attributions, explanation.interactions, *errors)
+                for numbers in (explanation.values, explanation.interactions, errors, pair_errors)
             )
 
 

@@ -52,6 +52,7 @@ class Readout:
         return replace(
             second if order == 2 else second.first_order(),
             stderr=self.standard_errors(p, index, order),
+            value_errors=self.standard_errors(p, index, 1)[0] if order == 2 else None,
             expected_faithfulness=self.expected_faithfulness(p, order) if index == "banzhaf" else None,
         )
 

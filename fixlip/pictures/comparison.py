@@ -36,7 +36,7 @@ def compare(
         first: an explanation.
         second: another.
         names: what to call them.
-        condition: a player of either: show its interactions instead of attributions.
+        condition: a player of either: show its interactions instead of the players' values.
         edges: strongest interactions between image and caption drawn in each.
         width: of each picture, in CSS pixels.
 
@@ -51,7 +51,7 @@ def compare(
         raise ValueError(f"names: got {names!r}, wanted two different names.")
     if (first.n_image, first.n_text) == (second.n_image, second.n_text):
         shown[f"{names[0]} minus {names[1]}"] = first - second
-    values = [e.attributions if condition is None else e.condition(condition) for e in shown.values()]
+    values = [e.values if condition is None else e.condition(condition) for e in shown.values()]
     scale = max(float(np.abs(v).max(initial=0.0)) for v in values) or 1.0
     check_options(edges, "joint", scale, width)
     contents = [content_of(e, condition, None, edges, "joint", scale) for e in shown.values()]

@@ -34,7 +34,7 @@ class Content:
     Attributes:
         values: (n,) what tints the players, logits.
         inside: (n,) players that are not greyed.
-        condition: whose interactions the values are, or None for attributions.
+        condition: whose interactions the values are, or None for the players' values (or coefficients).
         edges: interactions of patches and tokens drawn as lines, strongest first.
         image_scale: absolute value of full colour for patches, logits.
         text_scale: the same for tokens.
@@ -113,11 +113,13 @@ def content_of(
     edges: int,
     scaling: str,
     scale: float | None,
+    coefficients: bool = False,
 ) -> Content:
     """What the options make of an explanation; see `fixlip.pictures.draw`."""
     inside = _inside(explanation, players)
     chosen = None if condition is None else explanation.find(condition)
-    values = explanation.attributions if chosen is None else explanation.condition(chosen)
+    own = explanation.attributions if coefficients else explanation.values
+    values = own if chosen is None else explanation.condition(chosen)
     image, text = (float(np.abs(part).max(initial=0.0)) for part in np.split(values, [explanation.n_image]))
     if scaling == "joint":
         image = text = max(image, text)

@@ -72,18 +72,22 @@ def draw(
     scale: float | None = None,
     width: int = 720,
     title: str | None = None,
+    coefficients: bool = False,
 ) -> Image.Image:
     """Draw an explanation.
 
+    Patches and words are coloured by their values: how much the similarity changes on average when they are added.
+
     Args:
         explanation: what to draw.
-        condition: a player (number or label): show its interactions with every other player instead of attributions.
+        condition: a player (number or label): show its interactions with every other player instead of values.
         players: a subset, as a boolean mask (n,) or as numbers or labels: everything outside is greyed.
         edges: how many of the strongest interactions between image and caption to draw as lines; dashed is negative.
         scaling: "joint" (patches and tokens on one colour scale) or "separate" (each on its own).
         scale: absolute value (logits) of full colour, to compare pictures; by default the largest shown.
         width: width in CSS pixels; the picture has twice as many.
         title: headline; by default what is shown.
+        coefficients: show attributions, the coefficients at the empty input, which are no contributions.
 
     Returns:
         an RGBA picture, opaque but for its rounded corners.
@@ -92,15 +96,17 @@ def draw(
         ValueError: if an argument does not fit.
     """
     check_options(edges, scaling, scale, width)
-    content = content_of(explanation, condition, players, edges, scaling, scale)
-    head = head_of(explanation, content, width, title)
+    content = content_of(explanation, condition, players, edges, scaling, scale, coefficients)
+    head = head_of(explanation, content, width, title, coefficients)
     return paint(explanation, content, head, lay_out(explanation, bool(content.edges), head.height, width))
 
 
-def head_of(explanation: Expansion, content: Content, width: float, title: str | None = None) -> Head:
+def head_of(
+    explanation: Expansion, content: Content, width: float, title: str | None = None, coefficients: bool = False
+) -> Head:
     """The title, by default what is shown, and the facts below it."""
     if title is None:
-        title = default_title(explanation, content.condition, content.inside)
+        title = default_title(explanation, content.condition, content.inside, coefficients)
     return lay_out_head(title, explanation.facts(), width)
 
 

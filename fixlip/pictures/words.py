@@ -21,7 +21,9 @@ def model_name(name: str) -> str:
     return path.name or name if is_folder else name
 
 
-def default_title(explanation: Expansion, condition: int | None, inside: NDArray[np.bool_]) -> str:
+def default_title(
+    explanation: Expansion, condition: int | None, inside: NDArray[np.bool_], coefficients: bool = False
+) -> str:
     """What is shown: one player's interactions, the subset `inside` (n,), or everything."""
     if condition is not None:
         return f"What goes together with {quoted(explanation, condition)}"
@@ -29,6 +31,8 @@ def default_title(explanation: Expansion, condition: int | None, inside: NDArray
         value = float(explanation.predict(inside)[0])
         return f"{inside.sum()} of {explanation.n_players} players: predicted similarity {value:.2f}"
     together = "" if explanation.order == 1 else ", and what goes together"
+    if coefficients:
+        return f"{explanation.headline}: coefficients at the empty input{together}"
     return f"{explanation.headline}: what each part contributes{together}"
 
 
