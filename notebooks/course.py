@@ -1,40 +1,103 @@
-"""What the chapters share: how an exercise is checked."""
+"""What the chapters share: how an exercise is checked. What each exercise wants is in `checks`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import copy
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 
-def check(attempt: Callable[..., Any], *cases: tuple[tuple[Any, ...], Any], hint: str, tolerance: float = 1e-6) -> None:
+@dataclass(frozen=True)
+class Exercise:
+    """What an exercise wants, apart from the chapter, so that its check does not give the solution away.
+
+    Attributes:
+        cases: makes the arguments of several calls, from a generator of random numbers and what the chapter gives.
+        reference: the right answer to each.
+        hint: what to think of if a result is wrong and none of the mistakes explains it.
+        mistakes: what foreseeable wrong solutions compute, and what to say to whoever wrote one.
+        also: what else is to be kept, from the attempt and what the chapter gives: a sentence if it is not.
+        tolerance: how far numbers may be off.
+    """
+
+    cases: Callable[..., Iterable[Sequence[Any]]]
+    reference: Callable[..., Any]
+    hint: str
+    mistakes: Sequence[tuple[Callable[..., Any], str]] = ()
+    also: Callable[..., str | None] | None = None
+    tolerance: float = 1e-6
+
+
+def check(attempt: Callable[..., Any], number: str, *given: Any) -> None:
     """Try an exercise's function on cases and say how it went.
 
     Args:
         attempt: the student's function. One that raises NotImplementedError counts as not attempted.
-        cases: pairs of arguments and expected result (a number, an array, or anything that can be compared).
-        hint: what to think of if a result is wrong.
-        tolerance: how far numbers may be off.
+        number: of the exercise, for example "01.2".
+        given: what the exercise needs of the chapter.
 
     Raises:
-        AssertionError: naming what came and what was wanted, if a result is wrong.
+        AssertionError: in a sentence that names what came and what was wanted, if a result is wrong.
     """
-    for arguments, expected in cases:
+    from checks import EXERCISES
+
+    exercise, name = EXERCISES[number], attempt.__name__
+    for arguments in exercise.cases(np.random.default_rng(0), *given):
+        before = [copy.deepcopy(a) if isinstance(a, np.ndarray | list | dict) else a for a in arguments]
+        wanted = exercise.reference(*arguments)
         try:
             got = attempt(*arguments)
         except NotImplementedError:
-            print(f"{attempt.__name__}: not attempted yet")
+            print(f"{name}: not attempted yet")
             return
-        if not _same(got, expected, tolerance):
-            raise AssertionError(f"{attempt.__name__}: got {got!r}, wanted {expected!r}. Hint: {hint}")
-    print(f"{attempt.__name__}: well done")
+        except Exception as error:
+            raise AssertionError(
+                f"{name}: your code raised {type(error).__name__} ({error}); got no result, wanted {_shown(wanted)}. "
+                f"Hint: {exercise.hint}"
+            ) from None
+        if not all(_same(a, b, 0.0) for a, b in zip(arguments, before, strict=True)):
+            raise AssertionError(
+                f"{name}: got its arguments changed, wanted them as they were. Hint: work on a copy, as in mask.copy()."
+            )
+        if not _same(got, wanted, exercise.tolerance):
+            hint = _explained(exercise, arguments, got) or exercise.hint
+            raise AssertionError(f"{name}: got {_shown(got)}, wanted {_shown(wanted)}. Hint: {hint}")
+    complaint = exercise.also(attempt, *given) if exercise.also is not None else None
+    if complaint:
+        raise AssertionError(f"{name}: {complaint}")
+    print(f"{name}: well done")
 
 
-def _same(got: Any, expected: Any, tolerance: float) -> bool:
-    if isinstance(expected, float | np.ndarray):
+def _explained(exercise: Exercise, arguments: Sequence[Any], got: Any) -> str:
+    """What to say if a foreseeable mistake gives the same; empty if none does."""
+    for wrong, said in exercise.mistakes:
         try:
-            return np.shape(got) == np.shape(expected) and bool(np.allclose(got, expected, atol=tolerance))
-        except TypeError:
+            if _same(got, wrong(*arguments), exercise.tolerance):
+                return said
+        except Exception:  # a mistake need not make sense on every case
+            continue
+    return ""
+
+
+def _shown(value: Any) -> str:
+    """A result in few words."""
+    if isinstance(value, np.ndarray) and value.size > 12:
+        return f"an array of shape {value.shape}"
+    if isinstance(value, float | np.floating):
+        return f"{value:.4g}"
+    return "None (does the function return something?)" if value is None else repr(value)
+
+
+def _same(got: Any, wanted: Any, tolerance: float) -> bool:
+    if isinstance(wanted, float | np.floating | np.ndarray):
+        try:
+            return np.shape(got) == np.shape(wanted) and bool(np.allclose(got, wanted, atol=tolerance))
+        except (TypeError, ValueError):
             return False
-    return bool(got == expected)
+    try:
+        return bool(got is wanted or got == wanted)
+    except Exception:
+        return False

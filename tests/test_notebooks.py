@@ -37,6 +37,18 @@ def test_chapters_say_what_they_are_and_end_with_a_recap(path):
     assert "**Predict.**" in "".join(texts)
 
 
+def test_one_exercise_asks_for_a_judgement(path):
+    judged = [text for text in words(read(path)) if "<summary>Model answer</summary>" in text]
+    assert len(judged) >= 1
+
+
+def test_checks_do_not_give_the_solution_away(path):
+    """They name the exercise; what it wants lies in a module of its own."""
+    for cell in code(read(path)):
+        if "check(" in cell.source:
+            assert re.fullmatch(r'check\(\w+, "\d\d\.\d"(, \w+)*\)', cell.source.strip()), cell.source
+
+
 def test_chapters_stay_short(path):
     notebook = read(path)
     assert 18 <= len(notebook.cells) <= 32
@@ -71,15 +83,17 @@ def test_solutions_pass_stubs_wait_and_wrong_answers_fail(path, monkeypatch, cap
             exec(cell.source, names)
             continue
         (answer,) = SOLUTION.findall(notebook.cells[number + 1].source)
-        (wrong,) = WRONG.findall(notebook.cells[number + 1].source)
+        mistakes = WRONG.findall(notebook.cells[number + 1].source)
+        assert mistakes
         capsys.readouterr()
         exec(cell.source, names)
         assert "not attempted yet" in capsys.readouterr().out
         exec(answer, names)
         exec(cell.source, names)
         assert "well done" in capsys.readouterr().out
-        exec(wrong, names)
-        with pytest.raises(AssertionError, match="(?s)got .*wanted .*Hint: "):
-            exec(cell.source, names)
+        for wrong in mistakes:
+            exec(wrong, names)
+            with pytest.raises(AssertionError, match="(?s)got .*wanted .*Hint: "):
+                exec(cell.source, names)
         exercises += 1
     assert 2 <= exercises <= 3

@@ -99,8 +99,8 @@ def _how_to_read(explanation: Explanation) -> str:
         "<h2>How to read this</h2>"
         f"<p>Patches and words are removed at random, each kept with probability {explanation.p:g}, and the model is "
         "asked how similar the rest of the image and of the caption still are. The colours and numbers are the "
-        "simplest account of its answers: how much the similarity rises (red) or falls (blue) on average when a patch or "
-        "word is added to what else is there, and for pairs how much more or less the two change it "
+        "simplest account of its answers: how much the similarity rises (red) or falls (blue) on average when a patch "
+        "or word is added to what else is there, and for pairs how much more or less the two change it "
         "<em>together</em> than one by one.</p>"
     )
 
