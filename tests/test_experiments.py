@@ -55,6 +55,7 @@ def test_every_item_has_a_row_for_every_method(experiment, tmp_path):
     assert "<html" in path.with_suffix(".html").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_second_order_points_better_than_first(tmp_path):
     rows = read(run(settings("pointing-game", budget=96), limit=3, out=tmp_path, progress=False))
     score = {
@@ -173,6 +174,7 @@ def test_a_picture_may_have_several_captions_also_after_a_restart(tmp_path):
     assert {(row["item"], row["caption"]) for row in read(path)} == {("0.png", "a cat"), ("0.png #2", "a banana")}
 
 
+@pytest.mark.slow
 def test_a_caption_that_was_changed_is_run_again(tmp_path):
     folder, table = save_scenes(tmp_path / "photos", 2), tmp_path / "photos" / "captions.csv"
     table.write_text("file,caption\n0.png,a cat\n1.png,an owl\n")
