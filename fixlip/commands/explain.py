@@ -132,6 +132,9 @@ def run(given: argparse.Namespace) -> int:
     start = time.perf_counter()
     explanation = explain(encoder, image, caption, progress=not given.quiet, **arguments)
     _LOG.info("%r, explained in %.1f s", explanation, time.perf_counter() - start)
+    if not given.quiet:
+        for line in explanation.notes:
+            console.note(line)
     try:
         written = output.write(explanation, given.out)
     except (OSError, ValueError) as error:
