@@ -27,7 +27,8 @@ class ExplorerState(State):
     """What is shown: samples, and how they are explained. No trait but `samples` ever calls the model.
 
     Traits: `samples` (None where only an explanation is at hand), `p`, `budget` (masked images used), `index`, `order`,
-    `coefficients` (attributions shown in place of contributions), `explanation` (the result), `error` (a sentence, or empty).
+    `coefficients` (attributions shown in place of contributions), `explanation` (the result), `error` (a
+    sentence, or empty).
     """
 
     samples = traitlets.Instance(Samples, allow_none=True)

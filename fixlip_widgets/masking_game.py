@@ -19,6 +19,7 @@ from .panel import Panel, State, callback
 from .readouts import gauge, number, readout
 from .views import PairView
 
+
 class MaskingState(State):
     """A coalition of a game, its value, and what single players add to it.
 

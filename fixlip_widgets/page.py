@@ -37,7 +37,9 @@ def saved_page(contents: Iterable[ipywidgets.Widget], picture: Callable[[], Pict
         {"element": f"view{k}", "module": modules.index(str(view._esm)), "traits": _traits(view)}
         for k, view in enumerate(views)
     ]
-    return _PAGE.format(styles=_STYLES, body=body, note=_NOTE, modules=_script_json(modules), views=_script_json(drawn), run=_RUN)
+    return _PAGE.format(
+        styles=_STYLES, body=body, note=_NOTE, modules=_script_json(modules), views=_script_json(drawn), run=_RUN
+    )
 
 
 def _html(widget: ipywidgets.Widget, views: list[anywidget.AnyWidget]) -> str:
@@ -81,7 +83,8 @@ _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>FIxLIP</title><style>
 :root {{ color-scheme: light dark; }} body {{ font-family: system-ui, sans-serif; margin: 24px; }}
-.row {{ display: flex; flex-wrap: wrap; gap: 8px 28px; align-items: flex-start; }} .row > * {{ max-width: 100%; }} .column {{ max-width: 100%; }}
+.row {{ display: flex; flex-wrap: wrap; gap: 8px 28px; align-items: flex-start; }}
+.row > * {{ max-width: 100%; }} .column {{ max-width: 100%; }}
 img {{ max-width: 100%; height: auto; }} .saved {{ font-size: 12px; color: light-dark(#666, #aaa); }}
 {styles}.column .fixlip-readout {{ max-width: 460px; }}
 </style></head><body>

@@ -205,7 +205,8 @@ function buildChip(view, line, player, label) {
   chip.type = "button";
   chip.className = "chip";
   chip.dataset.player = player;
-  chip.append(label, document.createElement("small"));
+  const word = Object.assign(document.createElement("span"), { textContent: label });
+  chip.append(word, document.createElement("small"));
   chip.addEventListener("click", () => click(view, player));
   chip.addEventListener("mouseenter", () => hover(view, player));
   chip.addEventListener("mouseleave", () => hover(view, -1));

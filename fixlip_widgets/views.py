@@ -35,7 +35,8 @@ class PairView(anywidget.AnyWidget):
     on players in the mode "mask", and `words` below. Values closer to zero than `interval` standard errors are not
     written into patches; `scales` are the logits of full colour for patches and for words (empty: the largest shown, on
     one scale or two as `scaling` says; see `fixlip.pictures.draw`); `quantity` names what is shown where it is not
-    contributions; `rulers` says whether rows and columns are numbered; `colours` are (red, green, blue) of lowest, middle and highest values.
+    contributions; `rulers` says whether rows and columns are numbered; `colours` are (red, green, blue) of lowest,
+    middle and highest values.
     """
 
     _esm = FOLDER / "pair.js"

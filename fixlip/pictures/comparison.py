@@ -41,8 +41,8 @@ def compare(
         names: what to call them; by default what they differ in, see `differing`.
         condition: a player of either: show its interactions instead of the players' values.
         edges: strongest interactions between image and caption drawn in each.
-        scaling: patches and tokens on one scale ("joint"), each on its own ("separate"), or as they need it ("auto"), as
-            in `fixlip.pictures.draw`; the same in all pictures.
+        scaling: patches and tokens on one scale ("joint"), each on its own ("separate"), or as they need it ("auto"),
+            as in `fixlip.pictures.draw`; the same in all pictures.
         width: of each picture, in CSS pixels.
 
     Returns:

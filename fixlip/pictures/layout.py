@@ -109,7 +109,9 @@ def check_options(edges: int, scaling: str, scale: Scale, width: int) -> None:
     if scaling not in SCALINGS:
         raise ValueError(f"scaling: got {scaling!r}, wanted one of {', '.join(SCALINGS)}.")
     if scale is not None and not all(isinstance(s, int | float | np.number) and 0 < s < np.inf for s in _pair(scale)):
-        raise ValueError(f"scale: got {scale!r}, wanted a positive number of logits, or one for patches and one for words.")
+        raise ValueError(
+            f"scale: got {scale!r}, wanted a positive number of logits, or two: for patches and for words."
+        )
     if isinstance(edges, bool) or not isinstance(edges, int | np.integer) or edges < 0:
         raise ValueError(f"edges: got {edges!r}, wanted a whole number of at least 0.")
     if isinstance(width, bool) or not isinstance(width, int | np.integer) or not 240 <= width <= 4000:
@@ -143,7 +145,8 @@ def scales_of(shown: Iterable[tuple[Expansion, FloatArray]], scaling: str) -> tu
 
     Args:
         shown: explanations with the values (n,) that tint their players.
-        scaling: "joint", "separate", or "auto": separate where the largest value of a word is more than three times that of a patch.
+        scaling: "joint", "separate", or "auto": separate where the largest value of a word is more than three times
+            that of a patch.
     """
     image = text = 0.0
     for explanation, values in shown:
@@ -230,7 +233,8 @@ def _lay_out_chips(
     groups = [range(subject.n_image, subject.n_image + subject.n_text)]
     if not subject.grid:
         groups.insert(0, range(subject.n_image))
-    lines, sizes = [], {}
+    lines: list[list[int]] = []
+    sizes: dict[int, float] = {}
     for group in groups:
         # Wide enough for the label and for a signed value below it.
         widths = [min(room, max(46.0, text_width(subject.labels[i], CHIP_TEXT) + 20)) for i in group]
@@ -258,12 +262,14 @@ def _lay_out_lanes(
     lanes = {}
     for token in ends:
         at = next(k for k, line in enumerate(lines) if token in line)
-        x, lane = (chips[token][0] + chips[token][2]) / 2, []
+        x = (chips[token][0] + chips[token][2]) / 2
+        lane: list[tuple[float, float, float]] = []
         for line in reversed(lines[:at]):
             _, upper, _, lower = chips[line[0]]
             gaps = [chips[i][0] - LANE / 2 for i in line] + [chips[line[-1]][2] + LANE / 2]
             gaps = [gap for gap in gaps if LANE / 2 <= gap <= width - LANE / 2]
-            x = min(gaps, key=lambda gap: abs(gap - x) + abs(gap - width / 2) / 4 + LANE * 7 * used.get((gap, upper), 0))  # noqa: B023
+            costs = [abs(g - x) + abs(g - width / 2) / 4 + 7 * LANE * used.get((g, upper), 0) for g in gaps]
+            x = gaps[int(np.argmin(costs))]
             used[x, upper] = used.get((x, upper), 0) + 1
             lane.insert(0, (x, upper, lower))
         lanes[token] = lane

@@ -56,7 +56,7 @@ def draw_masked(
     sheet.picture(plan.picture, Image.fromarray(subject.image))
     rows, columns = subject.grid
     absent = ~np.asarray(present, bool)
-    grey = np.broadcast_to(np.uint8(_ABSENT), (rows, columns, 3))
+    grey = np.broadcast_to(np.array(_ABSENT, np.uint8), (rows, columns, 3))
     sheet.tint(plan.picture, grey, absent[: subject.n_image].reshape(rows, columns).astype(np.float64))
     draw_grid(sheet, plan.picture, rows, columns)
     if rulers:

@@ -92,8 +92,8 @@ def draw(
         condition: a player (number or label): show its interactions with every other player instead of values.
         players: a subset, as a boolean mask (n,) or as numbers or labels: everything outside is greyed.
         edges: how many of the strongest interactions between image and caption to draw as lines; dashed is negative.
-        scaling: "joint" (patches and tokens on one colour scale), "separate" (each on its own), or "auto": separate where
-            the largest value of a token is more than three times that of a patch. The legend says which.
+        scaling: "joint" (patches and tokens on one colour scale), "separate" (each on its own), or "auto": separate
+            where the largest value of a token is more than three times that of a patch. The legend says which.
         scale: absolute value (logits) of full colour, to compare pictures, or one for patches and one for tokens; by
             default the largest shown.
         width: width in CSS pixels; the picture has twice as many.
