@@ -39,7 +39,9 @@ def default_title(
 
 def alt_text(explanation: Expansion, condition: int | str | None = None) -> str:
     """A few sentences for whoever cannot see the picture, of the whole or of one player's interactions."""
-    size = f"({explanation.n_image} patches, {explanation.n_text} tokens)"
+    grid = f" in {explanation.grid[0]} rows and {explanation.grid[1]} columns" if explanation.grid else ""
+    named = ', "patch 2,1" is in row 2 and column 1' if "patch 2,1" in explanation.labels else ""
+    size = f"({explanation.n_image} patches{grid}{named}; {explanation.n_text} tokens)"
     if condition is not None:
         player = explanation.find(condition)
         values = explanation.condition(player)
