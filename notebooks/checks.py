@@ -37,3 +37,60 @@ EXERCISES["00.1"] = Exercise(
     ],
     tolerance=1e-4,
 )
+
+
+def _pull(explanation: Any, word: str) -> Any:
+    return explanation.condition(word)[:49].reshape(7, 7)
+
+
+def _inside(box: Any) -> Any:
+    centre = 48 * np.arange(7) + 24
+    left, top, right, bottom = box
+    return np.outer((top <= centre) & (centre <= bottom), (left <= centre) & (centre <= right))
+
+
+def _share(pull: Any, inside: Any) -> float:
+    return float(pull[inside].sum() / pull.sum())
+
+
+def _boxes(rng: np.random.Generator, explanation: Any, scene: Any) -> Any:
+    """Every object in its own box and in another's, and in boxes anywhere."""
+    for word in scene.objects:
+        yield from ((explanation, word, box) for box in scene.boxes)
+        for left, top in rng.integers(0, 150, size=(3, 2)).tolist():
+            yield explanation, word, (left, top, left + 100, top + 170)
+
+
+EXERCISES["00.2"] = Exercise(
+    cases=_boxes,
+    reference=lambda explanation, word, box: _share(np.maximum(_pull(explanation, word), 0), _inside(box)),
+    hint="add up the positive interactions of the patches inside, and divide by all positive ones.",
+    mistakes=[
+        (
+            lambda explanation, word, box: _share(np.maximum(_pull(explanation, word), 0), _inside(box).T),
+            "rows and columns are exchanged: patch k has row k // 7 and column k % 7; rows go with top and bottom.",
+        ),
+        (
+            lambda explanation, word, box: _share(_pull(explanation, word), _inside(box)),
+            "negative interactions do not count, neither inside the box nor in the sum over all patches.",
+        ),
+        (
+            lambda explanation, word, box: _share(np.abs(_pull(explanation, word)), _inside(box)),
+            "negative interactions do not count; their size was added here.",
+        ),
+        (
+            lambda explanation, word, box: float(np.maximum(_pull(explanation, word), 0)[_inside(box)].sum()),
+            "this is the sum inside; wanted is its share of the sum over all patches.",
+        ),
+        (
+            lambda explanation, word, box: float(
+                np.maximum(_pull(explanation, word), 0)[_inside(box)].sum()
+                / np.maximum(explanation.condition(word), 0).sum()
+            ),
+            "only patches count; the interactions with other words are in the sum here.",
+        ),
+    ],
+)
+
+
+# ---- 01 masking game
