@@ -50,9 +50,10 @@ def alt_text(explanation: Expansion, condition: int | str | None = None) -> str:
         head = f'Interactions of {quoted(explanation, player)} in "{explanation.text}" {size}.'
         return " ".join([f"{head} Strongest: {named or 'none'}.", *explanation.notes])
     head = f'{explanation.headline} of an image and "{explanation.text}" {size}.'
-    terms = explanation.top(3, kind="players" if explanation.order == 1 else "crossmodal")
-    if terms:
-        head += " Strongest: " + "; ".join(f"{' with '.join(t.labels[::-1])} {signed(t.value)}" for t in terms) + "."
+    for kind, name in (("players", "contributions"), ("crossmodal", "interactions")):
+        terms = [f"{' with '.join(term.labels[::-1])} {signed(term.value)}" for term in explanation.top(3, kind=kind)]
+        if terms:
+            head += f" Strongest {name}: {'; '.join(terms)}."
     return " ".join([head, *explanation.remarks()])
 
 
