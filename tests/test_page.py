@@ -310,7 +310,8 @@ def test_nothing_is_cut_in_a_narrow_page(page, encoder, game, tmp_path, width):
             opened(page, panel, tmp_path)
             over = page.evaluate(
                 "[...document.querySelectorAll('body *')].filter((x) => "
-                "x.getBoundingClientRect().right > innerWidth + 0.5 || (x instanceof HTMLElement && x.clientWidth && x.scrollWidth > x.clientWidth + 1))"
+                "x.getBoundingClientRect().right > innerWidth + 0.5 || "
+                "(x instanceof HTMLElement && x.clientWidth && x.scrollWidth > x.clientWidth + 1))"
                 ".map((x) => x.outerHTML.slice(0, 80))"
             )
             assert over == [], type(panel).__name__
