@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from .claims import rounding
 from .masks import BoolArray, FloatArray, check_count, check_masks, quadratic
 from .subject import Subject
 
@@ -107,12 +108,31 @@ class Expansion(ABC):
         """Name of the model."""
         return self.subject.model
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What readers should know of the image and of the caption: words that the model does not know, say."""
+        return self.subject.notes
+
     # ---- what it is of, which depends on how it came about
 
     @property
     @abstractmethod
     def headline(self) -> str:
         """What it is of, in a word and a number."""
+
+    @property
+    def verdict(self) -> str:
+        """What belongs behind the headline; nothing where that is as expected."""
+        return ""
+
+    @property
+    def shown(self) -> str:
+        """What a picture of its values shows, in a few words."""
+        return "what each part contributes" + ("" if self.order == 1 else ", and what goes together")
+
+    def remarks(self) -> tuple[str, ...]:
+        """Sentences that belong beside the numbers."""
+        return self.notes
 
     @abstractmethod
     def facts(self) -> list[str]:
@@ -194,7 +214,7 @@ class Expansion(ABC):
     # ---- terms
 
     def top(self, k: int = 10, *, kind: str = "crossmodal") -> list[Term]:
-        """The `k` strongest terms, largest absolute value first.
+        """The `k` strongest terms, largest absolute value first; without those that are nothing but rounding errors.
 
         Args:
             k: how many, at most.
@@ -202,6 +222,11 @@ class Expansion(ABC):
                 and pairs), or "coefficients" (attributions, which are no contributions: see `fixlip.Explanation`).
         """
         k = check_count(k, "k")
+        least = rounding(self.constant, self.attributions, self.interactions)
+        return [term for term in self._strongest(k, kind) if abs(term.value) > least]
+
+    def _strongest(self, k: int, kind: str) -> list[Term]:
+        """The `k` strongest terms that are not zero."""
         if kind not in KINDS:
             raise ValueError(f"kind: got {kind!r}, wanted one of {', '.join(KINDS)}.")
         terms: list[tuple[float, tuple[int, ...]]] = []
@@ -236,7 +261,7 @@ class Expansion(ABC):
         Args:
             kind: "all", "players", "pairs", "crossmodal" or "coefficients", as in `top`.
         """
-        terms = self.top(self.n_players * (self.n_players + 1) // 2 + 1, kind=kind)
+        terms = self._strongest(self.n_players * (self.n_players + 1) // 2 + 1, kind)
         columns: dict[str, list[Any]] = {"kind": []}
         for term in terms:
             columns["kind"].append(" with ".join("patch" if i < self.n_image else "token" for i in term.players))

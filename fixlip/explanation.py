@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import files
+from .claims import Claims
 from .estimators.indices import check_index
 from .expansion import Expansion, Term, frozen
 from .interchange import from_shapiq, to_shapiq
@@ -50,6 +51,7 @@ class Explanation(Expansion):
         expected_faithfulness: R squared expected on masks not seen, where the estimator gives it.
         empty_value, full_value: what the model says of the empty and of the grand coalition (logits).
         value_errors: standard errors of `values`, (n,) logits, where the estimator gives them.
+        whole: False if players were left out, as `restrict` does; then nothing is claimed of the pair.
 
     The same game written around p says what its numbers mean:
 
@@ -72,6 +74,7 @@ class Explanation(Expansion):
     empty_value: float = field(default=float("nan"), kw_only=True)
     full_value: float = field(default=float("nan"), kw_only=True)
     value_errors: FloatArray | None = field(default=None, kw_only=True, repr=False)
+    whole: bool = field(default=True, kw_only=True, repr=False)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -129,7 +132,9 @@ class Explanation(Expansion):
 
     def restrict(self, players: Any) -> Explanation:
         """The explanation with everything left out that involves a player outside `players` (numbers or labels)."""
-        return replace(super().restrict(players), expected_faithfulness=None, value_errors=None)
+        inside = self.find_all(players)
+        whole = self.whole and len(set(inside)) == self.n_players
+        return replace(super().restrict(inside), expected_faithfulness=None, value_errors=None, whole=whole)
 
     def highest(self, size: int) -> BoolArray:
         """The subset of `size` players with the highest predicted value that was found, a mask (n,); see `subsets`."""
@@ -171,36 +176,62 @@ class Explanation(Expansion):
     # ---- words and pictures
 
     def summary(self, k: int = 5) -> str:
-        """The explanation in words: the similarity and its strongest interactions."""
-        head = (
-            f'Why {model_name(self.model) or "the model"} finds the image and "{self.text}" similar '
-            f"({self.n_image} patches, {self.n_text} tokens)"
-        )
-        lines = [head, self._how()]
+        """The explanation in words: the similarity, contributions of words, and the strongest interactions.
+
+        Args:
+            k: how many of each, at most.
+        """
+        head = self.claims.heading(model_name(self.model) or "the model", f'"{self.text}"')
+        lines = [f"{head} ({self.n_image} patches, {self.n_text} tokens)", self._how()]
         if self.expected_faithfulness is not None:
             lines.append(f"expected faithfulness (R squared on unseen masks): {self.expected_faithfulness:.3f}")
+        lines += self.remarks()
+        players = self.top(self.n_players, kind="players")
+        words = [term for term in players if term.players[0] >= self.n_image][:k]
+        if words:
+            lines.append("contributions of words (change of the similarity when the word is added, on average):")
+            lines += [f'  {_signed(term)}  "{term.labels[0]}"' for term in words]
         if self.order == 1:
-            lines.append("strongest players:")
-            return "\n".join(lines + [f"  {_signed(term)}  {term.labels[0]}" for term in self.top(k, kind="players")])
+            patches = [f"  {_signed(term)}  {term.labels[0]}" for term in players if term.players[0] < self.n_image]
+            return "\n".join([*lines, "strongest patches:", *(patches[:k] or ["  none"])])
         lines.append("strongest interactions between caption and image:")
-        lines += [f'  {_signed(term)}  "{term.labels[1]}" with {term.labels[0]}' for term in self.top(k)]
+        pairs = [f'  {_signed(term)}  "{term.labels[1]}" with {term.labels[0]}' for term in self.top(k)]
+        lines += pairs or ["  none"]
         return "\n".join(lines)
 
     def _how(self) -> str:
         budget = f", {self.budget:,} {self.counts}" if self.budget else ""
-        return (
-            f"similarity {self.full_value:.2f}, of which {self.empty_value:.2f} remain with everything removed "
-            f"(logits); p = {self.p:g}, {self.estimator}{budget}"
-        )
+        return f"{self.claims.similarity} (logits); p = {self.p:g}, {self.estimator}{budget}"
+
+    @cached_property
+    def claims(self) -> Claims:
+        """What its numbers allow to be said of the pair."""
+        ends = self.full_value, self.empty_value
+        return Claims(*ends, self.values, self.value_stderr, self.n_image, self.whole)
+
+    @property
+    def verdict(self) -> str:
+        """What belongs behind the headline: how the pair stands to what remains with everything removed."""
+        return self.claims.verdict
+
+    @property
+    def shown(self) -> str:
+        """What a picture of its values shows, in a few words."""
+        return self.claims.shown or super().shown
+
+    def remarks(self) -> tuple[str, ...]:
+        """What must be said beside the numbers: that the pair is less similar than nothing, say; and the notes."""
+        return self.claims.remarks(self.notes)
 
     @property
     def headline(self) -> str:
         """The similarity of the pair."""
-        return f"Similarity {self.full_value:.2f}"
+        return "Similarity not known" if np.isnan(self.full_value) else f"Similarity {self.full_value:.2f}"
 
     def facts(self) -> list[str]:
         """How it came about, the most important first; the lines below a picture's title."""
-        told = [f"{self.empty_value:.2f} with everything removed", f"p = {self.p:g}"]
+        empty = [] if np.isnan(self.empty_value) else [f"{self.empty_value:.2f} with everything removed"]
+        told = [*self.notes, *empty, f"p = {self.p:g}"]
         if self.budget:
             told.append(f"{self.budget:,} {self.counts}")
         if self.expected_faithfulness is not None:
@@ -285,6 +316,7 @@ _OWN_FACTS = (
     "expected_faithfulness",
     "empty_value",
     "full_value",
+    "whole",
 )
 
 
@@ -321,6 +353,11 @@ class Difference(Expansion):
     def value_stderr(self) -> None:
         """Not known: the errors of the two may go together."""
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """The notes of both."""
+        return tuple(dict.fromkeys((*self.first.notes, *self.second.notes)))
+
     def first_order(self) -> Difference:
         """The difference of the two first orders."""
         return self.first.first_order() - self.second.first_order()
@@ -334,7 +371,7 @@ class Difference(Expansion):
         """In what the two differ."""
         first, second = ((model_name(e.model), f"p = {e.p:g}", e.index, e.estimator) for e in (self.first, self.second))
         told = [f"{a} minus {b}" for a, b in zip(first, second, strict=True) if a != b]
-        return [f"{self.empty_value:+.2f} with everything removed", *told]
+        return [*self.notes, f"{self.empty_value:+.2f} with everything removed", *told]
 
     def __sub__(self, other: Any) -> Difference:
         return NotImplemented

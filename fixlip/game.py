@@ -52,7 +52,7 @@ class Game:
             raise TypeError(f"encoder: got {given}, wanted {hint}.")
         caption = encoder.prepare_text(text)
         pixels, view = encoder.prepare_image(image)
-        self._set_up(encoder, pixels, caption, view)
+        self._set_up(encoder, pixels, caption, view, (encoder.note_of_image(image), encoder.note_of_text(text)))
 
     @classmethod
     def from_inputs(cls, model: Any, pixel_values: Any, input_ids: Any, labels: tuple[str, ...] | None = None) -> Game:
@@ -85,11 +85,19 @@ class Game:
             ValueError: if the caption is empty or too long.
         """
         game = Game.__new__(Game)
-        game._set_up(self.encoder, self._pixels, self.encoder.prepare_text(text), self.image)
+        caption, note = self.encoder.prepare_text(text), self.encoder.note_of_text(text)
+        game._set_up(self.encoder, self._pixels, caption, self.image, (self._notes[0], note))
         game._image_memory = self._image_memory
         return game
 
-    def _set_up(self, encoder: Encoder, pixels: Any, caption: Any, view: NDArray[np.uint8] | None) -> None:
+    def _set_up(
+        self,
+        encoder: Encoder,
+        pixels: Any,
+        caption: Any,
+        view: NDArray[np.uint8] | None,
+        notes: tuple[str, str] = ("", ""),
+    ) -> None:
         self.encoder = encoder
         self.grid = encoder.grid
         self.n_image = self.grid[0] * self.grid[1]
@@ -99,7 +107,7 @@ class Game:
         self.text = str(caption.text)
         self.image = view
         self.scale, self.bias = encoder.scale, encoder.bias
-        self._pixels, self._caption = pixels, caption
+        self._pixels, self._caption, self._notes = pixels, caption, notes
         self._image_memory, self._text_memory = _Memory(), _Memory()
 
     # ---- values
@@ -149,9 +157,10 @@ class Game:
     def subject(self) -> Subject:
         """Whose players these are, how to show them, and which input of which model this is."""
         name, weights = self.encoder.name, self.encoder.fingerprint
+        image, text = self._notes
         origins = (
-            Origin(name, weights, self.encoder.image_masking, _digest(self._pixels)),
-            Origin(name, weights, self.encoder.text_masking, _digest(self._caption.input_ids)),
+            Origin(name, weights, self.encoder.image_masking, _digest(self._pixels), image),
+            Origin(name, weights, self.encoder.text_masking, _digest(self._caption.input_ids), text),
         )
         return Subject(self.n_image, self.n_text, self.labels, self.grid, self.image, self.text, name, origins)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -35,12 +35,14 @@ class Origin:
         weights: fingerprint of its architecture and weights, or "" where it has none.
         masking: what a removed player becomes.
         content: digest of the prepared input, pixels or token ids.
+        note: what readers should know of this input, in a sentence: that the model does not know a word of it, say.
     """
 
     model: str
     weights: str
     masking: str
     content: str
+    note: str = field(default="", compare=False)
 
     @property
     def model_key(self) -> str:
@@ -100,6 +102,11 @@ class Subject:
     def n_players(self) -> int:
         """Number of players, image and text together."""
         return self.n_image + self.n_text
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What readers should know of the image and of the caption, a sentence each."""
+        return tuple(origin.note for origin in self.origins if origin is not None and origin.note)
 
     @classmethod
     def of(cls, game: AnyGame) -> Subject:
@@ -169,6 +176,9 @@ class Subject:
             if type(kept[name]) is not kind or (kind is int and kept[name] < 0):
                 raise ValueError(f"{name} is {kept[name]!r}")
         first, second = (None if one is None else Origin(**one) for one in facts.get("origins", (None, None)))
+        for origin in (first, second):
+            if origin is not None and not isinstance(origin.note, str):
+                raise ValueError(f"note is {origin.note!r}")
         grid = None if facts["grid"] is None else (int(facts["grid"][0]), int(facts["grid"][1]))
         return cls(**kept, labels=tuple(facts["labels"]), grid=grid, image=image, origins=(first, second))
 

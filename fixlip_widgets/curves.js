@@ -24,9 +24,10 @@ function render({ model, el }) {
     const ys = curves.flatMap((curve) => curve.y).concat([0, 1]);
     const low = Math.min(...ys), high = Math.max(...ys), span = high - low || 1;
     const X = (x) => LEFT + x * (W - LEFT - RIGHT), Y = (y) => TOP + ((high - y) / span) * (H - TOP - BOTTOM);
+    const crowded = Y(0) - Y(1) < 14 ? 5 : 0; // the numbers at the two lines then move apart
     for (const level of [0, 1]) {
       element("line", svg, { x1: X(0), x2: X(1), y1: Y(level), y2: Y(level), stroke: faint, "stroke-dasharray": "3 3" });
-      element("text", svg, { x: LEFT - 8, y: Y(level) + 4, "text-anchor": "end", fill: ink }, String(level));
+      element("text", svg, { x: LEFT - 8, y: Y(level) + 4 + crowded * (1 - 2 * level), "text-anchor": "end", fill: ink }, String(level));
     }
     for (const share of [0, 0.25, 0.5, 0.75, 1]) {
       element("text", svg, { x: X(share), y: H - BOTTOM + 16, "text-anchor": "middle", fill: ink }, `${100 * share}%`);

@@ -14,7 +14,7 @@ from fixlip.pictures import Picture
 from .controls import labelled, side_by_side
 from .panel import Panel, State, callback, in_words
 from .readouts import bars, readout
-from .views import PairView
+from .views import COEFFICIENTS, PairView
 
 INDEX_NAMES = {
     "banzhaf": "weighted Banzhaf at p",
@@ -27,7 +27,8 @@ class ExplorerState(State):
     """What is shown: samples, and how they are explained. No trait but `samples` ever calls the model.
 
     Traits: `samples` (None where only an explanation is at hand), `p`, `budget` (masked images used), `index`, `order`,
-    `explanation` (the result), `error` (a sentence, or empty).
+    `coefficients` (attributions shown in place of contributions), `explanation` (the result), `error` (a
+    sentence, or empty).
     """
 
     samples = traitlets.Instance(Samples, allow_none=True)
@@ -35,6 +36,7 @@ class ExplorerState(State):
     budget = traitlets.Int(2, min=2)
     index = traitlets.Enum(list(INDICES), "banzhaf")
     order = traitlets.Enum([1, 2], 2)
+    coefficients = traitlets.Bool(False)
     explanation = traitlets.Instance(Explanation)
     error = traitlets.Unicode()
 
@@ -99,7 +101,9 @@ class Explorer(Panel):
         self.index = labelled(ipywidgets.Dropdown(options=names, value=explanation.index, disabled=fixed), "index")
         orders = [("interactions", 2), ("values only", 1)]
         self.order = labelled(ipywidgets.Dropdown(options=orders, value=explanation.order, disabled=fixed), "order")
-        scalings = [("patches and words together", "joint"), ("each on its own", "separate")]
+        scalings = [("as needed", "auto"), ("patches and words together", "joint"), ("each on its own", "separate")]
+        quantities = [("contributions", False), (COEFFICIENTS, True)]
+        self.coefficients = labelled(ipywidgets.Dropdown(options=quantities), "show")
         self.scaling = labelled(ipywidgets.Dropdown(options=scalings), "colour scale")
         can_ask = samples is not None and hasattr(samples.game, "with_text")
         self.caption = labelled(
@@ -110,7 +114,7 @@ class Explorer(Panel):
             self.state,
             [
                 side_by_side(self.p, self.budget, self.caption),
-                side_by_side(self.index, self.order, self.scaling),
+                side_by_side(self.index, self.order, self.coefficients, self.scaling),
                 side_by_side(self.view, self.table),
             ],
         )
@@ -118,7 +122,8 @@ class Explorer(Panel):
             if not fixed:
                 traitlets.link((self.state, name), (getattr(self, name), "value"))
         traitlets.link((self.scaling, "value"), (self.view, "scaling"))
-        self.state.observe(self._show, ["explanation", "error"])
+        traitlets.link((self.state, "coefficients"), (self.coefficients, "value"))
+        self.state.observe(self._show, ["explanation", "error", "coefficients"])
         self.view.observe(self._show_table, "selected")
         self.caption.observe(self._ask, "value")
         self._show(None)
@@ -126,7 +131,7 @@ class Explorer(Panel):
     @callback
     def _show(self, _: Any) -> None:
         explanation = self.state.explanation
-        self.view.show(explanation)
+        self.view.show(explanation, self.state.coefficients)
         self.p.disabled = self.state.samples is None or self.state.index != "banzhaf"
         self._show_table(None)
         if self.state.error:
@@ -164,4 +169,5 @@ class Explorer(Panel):
     def picture(self) -> Picture:
         """The static picture of the explanation shown, conditioned on the player selected."""
         condition = self.view.selected if self.view.selected >= 0 else None
-        return self.state.explanation.draw(condition=condition, scaling=self.view.scaling, width=380)
+        options = {"scaling": self.view.scaling, "coefficients": self.state.coefficients, "width": 380}
+        return self.state.explanation.draw(condition=condition, **options)

@@ -15,7 +15,6 @@ from fixlip import Explanation, Game, Samples
 from fixlip.metrics import Curves, area_between_curves, insertion_deletion
 from fixlip.pictures import Picture
 from fixlip.pictures.curves import Line, draw_curves
-from fixlip.pictures.drawing import NEGATIVE, POSITIVE, hex_of
 
 from .controls import labelled, side_by_side
 from .panel import Panel, State, callback, in_words
@@ -23,8 +22,10 @@ from .readouts import key, readout
 from .views import CurveView, PairView
 
 SECOND, FIRST = "second order", "first order"
-COLOURS = {SECOND: hex_of(POSITIVE), FIRST: hex_of(NEGATIVE)}
+# Told apart by people with any colour vision and on light and dark pages, and not the red and blue of raise and lower.
+COLOURS = {SECOND: "#1b9e77", FIRST: "#9970ab"}
 OTHER_COLOUR = "#878787"
+DASHES = {"insertion": "", "deletion": "5 4"}
 NO_OTHER = "nothing more"
 
 
@@ -55,15 +56,18 @@ class CurveSet:
         """What is drawn: name, normalised values, colour and dash of every curve."""
         found: list[dict[str, Any]] = []
         for name, curves in self.curves.items():
-            insert, delete = curves.normalised()
-            colour = COLOURS.get(name, OTHER_COLOUR)
-            found.append({"name": f"{name}, insertion", "y": insert.tolist(), "colour": colour, "dash": ""})
-            found.append({"name": f"{name}, deletion", "y": delete.tolist(), "colour": colour, "dash": "5 4"})
+            for (kind, dash), y in zip(DASHES.items(), curves.normalised(), strict=True):
+                found.append({"name": f"{name}, {kind}", "y": y.tolist(), "colour": colour_of(name), "dash": dash})
         return found
 
     def words(self) -> str:
         """The areas, in words."""
         return "AID: " + (", ".join(f"{name} {area:.2f}" for name, area in self.areas().items()) or "not available")
+
+
+def colour_of(name: str) -> str:
+    """Colour of an explanation's curves; whether they are of insertion or deletion is said by dashes."""
+    return COLOURS.get(name, OTHER_COLOUR)
 
 
 class CurveState(State):
@@ -193,7 +197,7 @@ class InsertionDeletion(Panel):
         lines = found.lines()
         with self.plot.hold_sync():
             self.plot.curves, self.plot.at, self.plot.words = lines, self.state.step, found.words()
-        self.key.value = key(lines)
+        self.key.value = key({name: colour_of(name) for name in found.curves}, DASHES)
         areas = ", ".join(f"{html.escape(name)} <b>{area:.2f}</b>" for name, area in found.areas().items())
         self.areas.value = readout(f"area between insertion and deletion (AID): {areas}")
         self.view.present = [bool(one) for one in self.state.mask]

@@ -8,18 +8,16 @@ from typing import Any
 import ipywidgets
 import numpy as np
 import traitlets
-from PIL import Image
 
 from fixlip import Game
 from fixlip.masks import check_p
 from fixlip.pictures import Picture
+from fixlip.pictures.masked import draw_masked
 
 from .controls import labelled, side_by_side
 from .panel import Panel, State, callback
 from .readouts import gauge, number, readout
 from .views import PairView
-
-_SIDE = 336  # of the static picture, in pixels
 
 
 class MaskingState(State):
@@ -154,16 +152,15 @@ class MaskingGame(Panel):
         self.view.notes = notes
 
     def picture(self) -> Picture:
-        """The masked image; the words say what is present and how similar it is."""
+        """The masked pair; the words say what is present and how similar it is."""
         game, present = self.state.game, np.array(self.state.present)
         words = " ".join(
             label if kept else "·"
             for label, kept in zip(game.labels[game.n_image :], present[game.n_image :], strict=True)
         )
-        assert game.image is not None  # the view has seen to that
-        patches = Image.fromarray(255 * present[: game.n_image].reshape(game.grid).astype(np.uint8))
-        seen = patches.resize((_SIDE, _SIDE), Image.Resampling.NEAREST)
-        grey = Image.new("RGB", (_SIDE, _SIDE), (128, 128, 128))
-        image = Image.composite(Image.fromarray(game.image).convert("RGB").resize(grey.size), grey, seen)
-        said = f"{words}: similarity {self.state.value:.1f}, {self.state.share_in_words}."
-        return Picture(image.convert("RGBA"), said)
+        patches = f"{present[: game.n_image].sum()} of {game.n_image} patches"
+        share = self.state.share_in_words
+        title = f"Similarity {self.state.value:.2f}"
+        notes = {player: note.replace("\u2212", "-") for player, note in self.view.notes}  # as pictures write it
+        image = draw_masked(game.subject, present, title=title, facts=[patches, share], notes=notes)
+        return Picture(image, f"{words}, with {patches}: similarity {self.state.value:.1f}, {share}.")

@@ -12,6 +12,7 @@ import anywidget
 import ipywidgets
 
 from fixlip.pictures import Picture, to_png
+from fixlip.pictures.drawing import DEVICE
 
 from .controls import ROW
 from .views import FOLDER
@@ -29,13 +30,16 @@ def saved_page(contents: Iterable[ipywidgets.Widget], picture: Callable[[], Pict
     if not views:
         shown = picture()
         data = base64.b64encode(to_png(shown.image, compact=True)).decode("ascii")
-        body += f'<img src="data:image/png;base64,{data}" alt="{html.escape(shown.words)}">'
+        width = shown.image.width // DEVICE
+        body += f'<img src="data:image/png;base64,{data}" width="{width}" alt="{html.escape(shown.words)}">'
     modules = list(dict.fromkeys(str(view._esm) for view in views))
     drawn = [
         {"element": f"view{k}", "module": modules.index(str(view._esm)), "traits": _traits(view)}
         for k, view in enumerate(views)
     ]
-    return _PAGE.format(styles=_STYLES, body=body, modules=_script_json(modules), views=_script_json(drawn), run=_RUN)
+    return _PAGE.format(
+        styles=_STYLES, body=body, note=_NOTE, modules=_script_json(modules), views=_script_json(drawn), run=_RUN
+    )
 
 
 def _html(widget: ipywidgets.Widget, views: list[anywidget.AnyWidget]) -> str:
@@ -74,14 +78,18 @@ def _script_json(value: Any) -> str:
 
 _STYLES = (FOLDER / "pair.css").read_text("utf-8")
 _RUN = (FOLDER / "page.js").read_text("utf-8")
+_NOTE = "A saved widget: to change what was computed it needs a running kernel, in a notebook."
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>FIxLIP</title><style>
 :root {{ color-scheme: light dark; }} body {{ font-family: system-ui, sans-serif; margin: 24px; }}
-.row {{ display: flex; flex-wrap: wrap; gap: 8px 28px; align-items: flex-start; }} .column {{ max-width: 100%; }}
+.row {{ display: flex; flex-wrap: wrap; gap: 8px 28px; align-items: flex-start; }}
+.row > * {{ max-width: 100%; }} .column {{ max-width: 100%; }}
+img {{ max-width: 100%; height: auto; }} .saved {{ font-size: 12px; color: light-dark(#666, #aaa); }}
 {styles}.column .fixlip-readout {{ max-width: 460px; }}
 </style></head><body>
 {body}
+<p class="saved">{note}</p>
 <script type="module">
 const modules = {modules};
 const views = {views};

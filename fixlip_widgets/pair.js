@@ -8,6 +8,10 @@ const SVG = "http://www.w3.org/2000/svg";
 const NUMBERED = 6; // so many patches carry their number,
 const WORTH_A_NUMBER = 0.12; // if it is more than this share of the scale
 const OPACITY = 0.82; // of a patch in full colour
+const APART = 3; // words so many times as strong as patches get a scale of their own, if `scaling` is "auto"
+const PLUG = 10; // between the ends of lines
+const DOT = 0.68; // where in its patch a line starts, from the top: below the number
+const RULER_STEP = 14; // so close to each other may row and column numbers stand
 
 // ---- numbers and colours
 
@@ -43,7 +47,9 @@ function stateOf(view) {
   const [rows, columns] = get("grid");
   return {
     nImage: rows * columns,
+    rows,
     columns,
+    rulers: get("rulers"),
     labels: get("labels"),
     masking: get("mode") === "mask",
     live: get("live"),
@@ -56,7 +62,8 @@ function stateOf(view) {
     pairErrors: numbersOf(view, "pair_errors"),
     selected: get("selected"),
     hovered: view.hovered,
-    scale: get("scale"),
+    scales: get("scales"),
+    quantity: get("quantity"),
     scaling: get("scaling"),
     edges: get("edges"),
     interval: get("interval"),
@@ -93,13 +100,15 @@ export function whatIsShown(state) {
   };
 }
 
-const largest = (array) => array.reduce((most, value) => Math.max(most, Math.abs(value)), 0) || 1;
+const largest = (array) => array.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
 
-// The value of full colour among patches and among words.
-function scalesOf(shown, { scale, scaling, nImage }) {
-  if (scale > 0) return { patches: scale, words: scale };
-  if (scaling === "separate") return { patches: largest(shown.subarray(0, nImage)), words: largest(shown.subarray(nImage)) };
-  return { patches: largest(shown), words: largest(shown) };
+// The value of full colour among patches and among words; the same rule as `fixlip.pictures.layout.scales_of`.
+function scalesOf(shown, { scales, scaling, nImage }) {
+  if (scales.length) return { patches: scales[0], words: scales[1] };
+  const patches = largest(shown.subarray(0, nImage)), words = largest(shown.subarray(nImage));
+  const joint = scaling === "joint" || (scaling === "auto" && !(words > APART * patches && patches > 0));
+  const both = Math.max(patches, words) || 1;
+  return joint ? { patches: both, words: both } : { patches: patches || 1, words: words || 1 };
 }
 
 const notesOnPatches = ({ notes, nImage }) => [...notes].filter(([player]) => player < nImage);
@@ -121,14 +130,14 @@ function strongestPairs(interactions, n, nImage, count) {
   for (let patch = 0; patch < nImage && interactions.length && count; patch++) {
     for (let word = nImage; word < n; word++) pairs.push({ patch, word, value: interactions[patch * n + word] });
   }
-  return pairs.sort((a, b) => Math.abs(b.value) - Math.abs(a.value)).slice(0, count);
+  return pairs.filter((pair) => pair.value !== 0).sort((a, b) => Math.abs(b.value) - Math.abs(a.value)).slice(0, count);
 }
 
 // What the pointer is on, in words, with its standard error.
-function told({ labels, selected, hovered, values, errors: own }, condition, shown, errors) {
+function told({ labels, selected, hovered, values, errors: own, quantity }, condition, shown, errors) {
   if (condition < 0) return "hover over or click a patch or a word";
-  const name = labels[condition];
-  if (selected < 0) return `${name}: ${withError(values[condition], own[condition])}; shown is what goes with it`;
+  const name = labels[condition], of = quantity ? ` (${quantity})` : "";
+  if (selected < 0) return `${name}: ${withError(values[condition], own[condition])}${of}; shown is what goes with it`;
   if (hovered < 0 || hovered === condition) return `what goes with ${name}; click it again to let go`;
   return `${name} with ${labels[hovered]}: ${withError(shown[hovered], errors[hovered])}`;
 }
@@ -152,6 +161,7 @@ function div(parent, name, attributes = {}) {
 
 function build(view) {
   view.root.replaceChildren();
+  view.root.classList.toggle("ruled", view.model.get("rulers"));
   const { labels, nImage, columns } = stateOf(view);
   const picture = div(view.root, "picture");
   const rows = nImage / columns;
@@ -165,7 +175,7 @@ function build(view) {
   const told = div(view.root, "told", { role: "status" });
   const legend = div(view.root, "legend");
   const overlay = element("svg", view.root, { class: "edges", "aria-hidden": "true" });
-  view.parts = { patches, frame, chips, told, legend, overlay };
+  view.parts = { patches, frame, chips, line, told, legend, overlay };
   paint(view);
 }
 
@@ -177,9 +187,17 @@ function buildPatch(view, svg, player, columns) {
   });
   patch.addEventListener("click", () => click(view, player));
   patch.addEventListener("keydown", (event) => press(view, player, columns, event));
+  element("title", patch).textContent = `${view.model.get("labels")[player]}${placeOf(view, player)}`;
   for (const name of ["mouseenter", "focus"]) patch.addEventListener(name, () => hover(view, player));
   for (const name of ["mouseleave", "blur"]) patch.addEventListener(name, () => hover(view, -1));
   return patch;
+}
+
+// Where a patch is, as the rulers count.
+function placeOf({ model }, player) {
+  if (!model.get("rulers")) return "";
+  const columns = model.get("grid")[1];
+  return `: row ${Math.floor(player / columns) + 1}, column ${(player % columns) + 1}`;
 }
 
 function buildChip(view, line, player, label) {
@@ -187,7 +205,8 @@ function buildChip(view, line, player, label) {
   chip.type = "button";
   chip.className = "chip";
   chip.dataset.player = player;
-  chip.append(label, document.createElement("small"));
+  const word = Object.assign(document.createElement("span"), { textContent: label });
+  chip.append(word, document.createElement("small"));
   chip.addEventListener("click", () => click(view, player));
   chip.addEventListener("mouseenter", () => hover(view, player));
   chip.addEventListener("mouseleave", () => hover(view, -1));
@@ -208,6 +227,8 @@ function paint(view) {
   frameChosen(parts.frame, state, shown);
   parts.told.textContent = shown.told;
   drawLegend(parts.legend, state, shown);
+  // Whether lines are shown or a player has the pointer on it: words must not move.
+  parts.line.classList.toggle("lined", !state.masking && state.edges > 0 && state.interactions.some((one) => one !== 0));
   drawOverlay(view, state, shown);
   root.dataset.condition = shown.condition;
   root.dataset.shown = Array.from(shown.values.slice(0, 3), (value) => value.toFixed(4)).join(" ");
@@ -253,45 +274,114 @@ function frameChosen(frame, { columns, nImage }, { condition }) {
   element("rect", frame, { ...corner, width: 1, height: 1, class: "chosen" });
 }
 
-function drawLegend(legend, { masking, colours }, { scales: { patches, words } }) {
+function drawLegend(legend, { masking, colours, quantity }, { condition, scales: { patches, words } }) {
   legend.replaceChildren();
   if (masking) return;
   const bar = document.createElement("span");
   bar.className = "bar";
   bar.style.background = `linear-gradient(90deg, ${css(colours.negative)}, ${css(colours.neutral)}, ${css(colours.positive)})`;
-  if (patches === words) legend.append(signed(-patches), bar, `${signed(patches)} logits`);
-  else legend.append(bar, `patches ±${unsigned(patches)}, words ±${unsigned(words)} logits`);
+  const rows = patches === words ? [["patches and words", patches]] : [["patches", patches], ["words", words]];
+  legend.append(bar, "logits");
+  for (const [name, scale] of rows) {
+    const ends = div(legend, "ends");
+    for (const end of [signed(-scale), "0", signed(scale)]) ends.append(Object.assign(document.createElement("span"), { textContent: end }));
+    legend.append(name);
+  }
+  if (quantity && condition < 0) Object.assign(div(legend, "quantity"), { textContent: `shown: ${quantity}` });
 }
 
-// Over the picture: lines, the strongest on top, and then numbers, which must stay readable.
-function drawOverlay({ root, parts }, { nImage, colours }, { edges, numbers }) {
+// Over the picture: rulers, lines, the strongest on top, and then dots and numbers, which must stay readable.
+function drawOverlay(view, state, { edges, numbers }) {
+  const { root, parts } = view;
   parts.overlay.replaceChildren();
   const at = root.getBoundingClientRect();
   if (!at.width) return;
+  const boxOf = (part) => {
+    const box = part.getBoundingClientRect();
+    return { left: box.left - at.left, right: box.right - at.left, top: box.top - at.top, bottom: box.bottom - at.top };
+  };
+  const patches = parts.patches.map(boxOf), chips = parts.chips.map(boxOf);
+  if (state.rulers && patches.length) drawRulers(parts.overlay, patches, state);
   const most = edges.length ? Math.abs(edges[0].value) || 1 : 1;
-  for (const { patch, word, value } of [...edges].reverse()) {
-    const from = parts.patches[patch].getBoundingClientRect(), to = parts.chips[word - nImage].getBoundingClientRect();
-    const start = [from.x + from.width / 2 - at.x, from.y + from.height / 2 - at.y];
-    const end = [to.x + to.width / 2 - at.x, to.y - at.y];
-    drawEdge(parts.overlay, start, end, value, Math.abs(value) / most, colours);
+  const lines = linesOf(edges.map(({ patch, word }) => [patch, word - state.nImage]), patches, chips, at.width);
+  const dots = [];
+  for (const [k, { value }] of [...edges.entries()].reverse()) {
+    dots.push(...drawEdge(parts.overlay, lines[k], value, Math.abs(value) / most, state.colours));
   }
-  for (const [player, text] of numbers) {
-    const box = parts.patches[player].getBoundingClientRect();
-    const size = Math.max(9, Math.min(13, box.width / 4));
-    const place = { x: box.x - at.x + 3, y: box.y - at.y + size + 1, "font-size": size, class: "number" };
-    element("text", parts.overlay, place).textContent = text;
-  }
+  for (const dot of dots) element("circle", parts.overlay, dot);
+  for (const [player, text] of numbers) drawNumber(parts.overlay, patches[player], text);
 }
 
-function drawEdge(overlay, start, end, value, share, colours) {
-  const middle = (start[1] + end[1]) / 2, width = 1.2 + 2.8 * share;
+// A number on a plate of its own: lines of other patches may pass behind it.
+function drawNumber(overlay, box, text) {
+  const size = Math.max(9, Math.min(13, (box.right - box.left) / 4));
+  const plate = element("rect", overlay, { class: "plate", rx: 3 });
+  const number = element("text", overlay, { x: box.left + 5, y: box.top + size + 3, "font-size": size, class: "number" });
+  number.textContent = text;
+  const { x, y, width, height } = number.getBBox();
+  for (const [name, value] of Object.entries({ x: x - 3, y, width: width + 6, height })) plate.setAttribute(name, value);
+}
+
+// Numbers of the rows on the left and of the columns above: "patch 2,6" is in row 2 and column 6.
+function drawRulers(overlay, patches, { rows, columns }) {
+  const first = patches[0], w = first.right - first.left, h = first.bottom - first.top;
+  const step = (room) => [1, 2, 5, 10].find((one) => one * room >= RULER_STEP) || 20;
+  const mark = (x, y, anchor, k) => {
+    element("text", overlay, { x, y, "text-anchor": anchor, class: "ruler" }).textContent = k + 1;
+  };
+  for (let k = 0; k < columns; k += step(w)) mark(first.left + (k + 0.5) * w, first.top - 5, "middle", k);
+  for (let k = 0; k < rows; k += step(h)) mark(first.left - 5, first.top + (k + 0.5) * h + 4, "end", k);
+}
+
+// Points of the lines between patches and words; from each point to the next a line leaves and arrives upright. A line to
+// a word in a lower row passes between the words above it: the nearest gap, of two rather the inner one, and two words share none if they can.
+export function linesOf(pairs, patches, chips, width) {
+  const middle = ({ left, right }) => (left + right) / 2;
+  const rows = [];
+  for (const chip of chips) {
+    if (rows.length && Math.abs(rows.at(-1)[0].top - chip.top) < 4) rows.at(-1).push(chip);
+    else rows.push([chip]);
+  }
+  const used = new Map(), lanes = new Map();
+  for (const word of new Set(pairs.map(([, word]) => word))) {
+    const lane = [];
+    let x = middle(chips[word]);
+    for (const row of rows.slice(0, rows.findIndex((row) => row.includes(chips[word]))).reverse()) {
+      const half = row.length > 1 ? (row[1].left - row[0].right) / 2 : 5;
+      const gaps = [...row.map((chip) => chip.left - half), row.at(-1).right + half].filter((gap) => gap >= 3 && gap <= width - 3);
+      const cost = (gap) => Math.abs(gap - x) + Math.abs(gap - width / 2) / 4 + 90 * (used.get(`${gap} ${row[0].top}`) || 0);
+      x = gaps.reduce((best, gap) => (cost(gap) < cost(best) ? gap : best), gaps[0] ?? 3);
+      used.set(`${x} ${row[0].top}`, (used.get(`${x} ${row[0].top}`) || 0) + 1);
+      lane.unshift([x, row[0].top], [x, row[0].bottom]);
+    }
+    lanes.set(word, lane);
+  }
+  const startOf = (patch) => [middle(patches[patch]), patches[patch].top + DOT * (patches[patch].bottom - patches[patch].top)];
+  return pairs.map(([patch, word]) => {
+    const chip = chips[word], lane = lanes.get(word);
+    // Beside the others that end at this word, from left to right as they come; or all through one gap.
+    const beside = pairs.filter((pair) => pair[1] === word).map((pair) => pair[0])
+      .sort((a, b) => startOf(a)[0] - startOf(b)[0] || a - b);
+    const apart = lane.length ? 0 : Math.min(PLUG, (chip.right - chip.left - PLUG) / beside.length);
+    const x = middle(chip) + apart * (beside.indexOf(patch) - (beside.length - 1) / 2);
+    return [startOf(patch), ...lane, [x, chip.top]];
+  });
+}
+
+// Draws a line and returns its dots; the lower one is half behind its word, like a plug.
+function drawEdge(overlay, points, value, share, colours) {
+  const width = 1.2 + 2.8 * share;
   const stroke = css(value < 0 ? colours.negative : colours.positive);
-  const d = `M${start} C${start[0]},${middle} ${end[0]},${middle} ${end}`;
+  const d = points.reduce((path, [x, y], k) => {
+    if (!k) return `M${x},${y}`;
+    const [x0, y0] = points[k - 1], lift = 0.45 * Math.max(30, y - y0);
+    return `${path} ${x === x0 ? `L${x},${y}` : `C${x0},${y0 + lift} ${x},${y - lift} ${x},${y}`}`;
+  }, "");
   const dash = value < 0 ? "6 4" : "none";
   element("path", overlay, { d, class: "halo", "stroke-width": width + 2 });
-  element("path", overlay, { d, fill: "none", stroke, "stroke-width": width, "stroke-dasharray": dash });
-  const dot = { cx: start[0], cy: start[1], r: 2.5 + width / 2 };
-  element("circle", overlay, { ...dot, fill: stroke, stroke: "#fff", "stroke-width": 1.5 });
+  element("path", overlay, { d, fill: "none", stroke, "stroke-width": width, "stroke-dasharray": dash, class: "line" });
+  const dot = { r: 2.2 + width / 2, fill: stroke, stroke: "#fff", "stroke-width": 1.5 };
+  return [points[0], points.at(-1)].map(([cx, cy]) => ({ cx, cy, ...dot }));
 }
 
 // ---- answers to pointer and keyboard
@@ -323,10 +413,10 @@ function press(view, player, columns, event) {
   event.preventDefault();
 }
 
-const LAID_OUT_ANEW = ["image", "labels", "grid", "mode"];
+const LAID_OUT_ANEW = ["image", "labels", "grid", "mode", "rulers"];
 const PAINTED_ANEW = [
-  "values", "errors", "interactions", "pair_errors", "notes", "words", "present", "selected", "live", "scale", "scaling",
-  "edges", "interval", "colours",
+  "values", "errors", "interactions", "pair_errors", "notes", "words", "present", "selected", "live", "scales", "scaling",
+  "edges", "interval", "colours", "quantity",
 ];
 
 function render({ model, el }) {

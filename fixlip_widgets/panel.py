@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import functools
 import html
 import logging
@@ -16,10 +15,13 @@ import ipywidgets
 import traitlets
 
 from fixlip.atomic import replace_whole
-from fixlip.pictures import Picture, to_png
+from fixlip.pictures import Picture
 from fixlip.pictures.drawing import POSITIVE, hex_of
 
 from .page import saved_page
+
+# Below the picture that stands where a widget would be.
+WITHOUT_KERNEL = "A picture of a widget, which needs a running kernel to change."
 
 _log = logging.getLogger(__name__)
 
@@ -149,12 +151,9 @@ class Panel(ipywidgets.VBox):
         raise NotImplementedError
 
     def _repr_mimebundle_(self, **options: Any) -> Any:
-        bundle = super()._repr_mimebundle_(**options)
-        picture = self.picture()
-        bundle = dict(bundle or {})
-        bundle["image/png"] = base64.b64encode(to_png(picture.image, compact=True)).decode("ascii")
-        bundle["text/plain"] = picture.words
-        return bundle
+        shown = dict(super()._repr_mimebundle_(**options) or {})
+        picture, metadata = self.picture().with_footnote(WITHOUT_KERNEL)._repr_mimebundle_()
+        return shown | picture, metadata
 
     def to_html(self, path: str | os.PathLike[str]) -> Path:
         """Write the views and numbers as a page that opens offline; hovering and selecting work in it, sliders do not.

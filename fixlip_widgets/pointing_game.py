@@ -13,6 +13,8 @@ import traitlets
 from fixlip import Encoder, Explanation, Game, emoji, sample
 from fixlip.metrics import PointingGame, PointingScore, mosaic
 from fixlip.pictures import Picture
+from fixlip.pictures.masked import draw_masked
+from fixlip.subject import Subject
 
 from .controls import labelled, side_by_side
 from .panel import Panel, State, callback
@@ -64,6 +66,12 @@ class PointingState(State):
             image = emoji.scene(self.seed, words=self.labels, layout="grid").image
         return PointingGame(image, tuple(self.labels), self.objects)
 
+    @property
+    def played_as_set_up(self) -> bool:
+        """Whether the game that was played is the one that is set up."""
+        shown = self.played
+        return shown is not None and (shown.labels, shown.objects) == (tuple(self.labels), self.objects)
+
     def run(self, progress: Callable[[int, int], None] = lambda done, total: None) -> None:
         """Explain the mosaic and keep score.
 
@@ -82,6 +90,14 @@ class PointingState(State):
         progress(budget, budget)
         with self.lock:
             self.played, self.explanation, self.score = pointed, explanation, score
+
+
+def preview(pointed: PointingGame) -> Subject:
+    """A game to be played, its cells for patches: what each shows, and the words of the caption."""
+    words = pointed.labels[: pointed.objects]
+    cells = [f"{cell}: {label}" for cell, label in zip(CELL_NAMES, pointed.labels, strict=True)]
+    image = np.asarray(pointed.image.convert("RGB"))
+    return Subject(len(cells), len(words), (*cells, *words), (2, 2), image, pointed.caption)
 
 
 class PointingGameBuilder(Panel):
@@ -104,11 +120,14 @@ class PointingGameBuilder(Panel):
         self.word = labelled(ipywidgets.Dropdown(options=[("all", -1)], value=-1), "show word")
         self.table, self.place = ipywidgets.HTML(), ipywidgets.VBox()
         self.view: PairView | None = None
+        self.mosaic = PairView(mode="mask", live=False, rulers=False)
+        self._moving = False  # cells follow the state, and not the state its cells
+        self.place.children = [self.mosaic]
         super().__init__(
             self.state,
             [
-                ipywidgets.HBox(self.cells[:2]),
-                ipywidgets.HBox(self.cells[2:]),
+                side_by_side(*self.cells[:2]),
+                side_by_side(*self.cells[2:]),
                 side_by_side(self.objects, self.p, self.button),
                 side_by_side(self.place, ipywidgets.VBox([self.word, self.table])),
             ],
@@ -117,6 +136,35 @@ class PointingGameBuilder(Panel):
         traitlets.link((self.state, "p"), (self.p, "value"))
         self.button.on_click(lambda _: self.run())
         self.word.observe(self._select, "value")
+        for cell in self.cells:
+            cell.observe(self._choose, "value")
+        self.state.observe(self._set_up, ["labels", "objects"])
+        self.state.observe(self._show, "score")
+        self._set_up(None)
+
+    @callback
+    def _choose(self, _: Any) -> None:
+        if not self._moving:
+            self.state.labels = [cell.value for cell in self.cells]
+
+    @callback
+    def _set_up(self, _: Any) -> None:
+        """Show the mosaic as it is set up, in place of the game played before."""
+        pointed = self.state.game()
+        self._moving = True
+        for cell, label in zip(self.cells, pointed.labels, strict=True):
+            cell.value = label
+        self._moving = False
+        subject = preview(pointed)
+        with self.mosaic.hold_sync():
+            self.mosaic.show_subject(subject)
+            self.mosaic.present = [True] * subject.n_players
+            self.mosaic.notes = [[k, label] for k, label in enumerate(pointed.labels)]
+        if self.state.played_as_set_up:
+            return
+        self.view, self.place.children = None, [self.mosaic]
+        self.word.options = [("all", -1)]
+        self.table.value = readout('<span class="quiet">run it to see where each word points</span>')
 
     @callback
     def run(self) -> None:
@@ -130,13 +178,11 @@ class PointingGameBuilder(Panel):
     def _run(self) -> None:
         try:
             self.state.run(self.progress)
-            with self.lock:
-                self._show()
-                self.say()
         finally:
             self.button.disabled = False
 
-    def _show(self) -> None:
+    @callback
+    def _show(self, _: Any) -> None:
         played, explanation, score = self.state.played, self.state.explanation, self.state.score
         assert played is not None and explanation is not None and score is not None  # set by `run`
         self.view = PairView.of_subject(explanation.subject, edges=0)
@@ -165,14 +211,24 @@ class PointingGameBuilder(Panel):
         """The explanation, or the mosaic before anything was run."""
         with self.lock:
             explanation, score = self.state.explanation, self.state.score
-        if explanation is None or score is None:
-            pointed = self.state.game()
-            image = pointed.image.convert("RGBA").resize((448, 448))
-            return Picture(image, f"A pointing game to be run: {', '.join(self.state.labels)}.")
+            as_set_up = self.state.played_as_set_up
+        if explanation is None or score is None or not as_set_up:
+            return self._mosaic_picture()
         condition = self.word.value if self.word.value >= 0 else None
-        drawn = explanation.draw(condition=condition, edges=0, width=380)
+        title = f"Pointing game recognition {score.pgr:.2f}"
+        title += "" if condition is None else f": where \u201c{explanation.labels[condition]}\u201d points"
+        drawn = explanation.draw(condition=condition, edges=0, width=400, title=title)
         sums = np.round(score.by_cell, 1).tolist()
         return Picture(drawn.image, f"Pointing game recognition {score.pgr:.2f}; sums by cell {sums}.")
+
+    def _mosaic_picture(self) -> Picture:
+        pointed = self.state.game()
+        subject, title = preview(pointed), "A pointing game to be run"
+        facts = [f"caption: \u201c{pointed.caption}\u201d"]
+        notes = dict(enumerate(pointed.labels))
+        present = np.ones(subject.n_players, bool)
+        image = draw_masked(subject, present, title=title, facts=facts, notes=notes, rulers=False)
+        return Picture(image, f"{title}: {', '.join(subject.labels[:4])}; {facts[0]}.")
 
 
 def _judged(value: float, own: bool) -> str:

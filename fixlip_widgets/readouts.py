@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from fixlip.pictures.drawing import INTERVAL, NEGATIVE, POSITIVE, hex_of, signed
 
-_WIDTH, _HEIGHT = 150, 16  # of a bar with its room, in CSS pixels
+_WIDTH, _HEIGHT = 120, 16  # of a bar with its room, in CSS pixels
 
 
 def number(value: float) -> str:
@@ -43,28 +43,32 @@ def bars(rows: Sequence[tuple[str, float, float | None]], name: str) -> str:
         rows: name, value and standard error, in logits.
         name: of the table.
     """
-    longest = max((abs(value) + INTERVAL * (error or 0.0) for _, value, error in rows), default=1.0) or 1.0
+    whiskers = [value + sign * INTERVAL * (error or 0.0) for _, value, error in rows for sign in (-1, 1)]
+    span = (min([0.0, *whiskers]), max([0.0, *whiskers]))
     cells = [
-        (html.escape(name), _bar(value, error, longest), number(value), deviation(error)) for name, value, error in rows
+        (html.escape(name), _bar(value, error, span), number(value), deviation(error)) for name, value, error in rows
     ]
     return table((html.escape(name), "", "logits", "standard error"), cells, figures=2)
 
 
-def _bar(value: float, error: float | None, longest: float) -> str:
+def _bar(value: float, error: float | None, span: tuple[float, float]) -> str:
+    low, high = span
+
     def at(x: float) -> float:
-        return (1 + x / longest) * (_WIDTH / 2 - 4) + 4
+        return 4 + (_WIDTH - 8) * (x - low) / ((high - low) or 1.0)
 
     zero, end = at(0.0), at(value)
     colour = hex_of(POSITIVE if value > 0 else NEGATIVE)
     marks = [
-        f'<line x1="{zero}" x2="{zero}" y1="0" y2="{_HEIGHT}" stroke="currentColor" opacity="0.4"/>',
+        f'<line x1="{zero:.1f}" x2="{zero:.1f}" y1="0" y2="{_HEIGHT}" stroke="currentColor" opacity="0.4"/>',
         f'<rect x="{min(zero, end):.1f}" y="4" width="{abs(end - zero):.1f}" height="8" fill="{colour}"/>',
     ]
     if error is not None:
-        low, high = at(value - INTERVAL * error), at(value + INTERVAL * error)
-        path = f"M{low:.1f},8H{high:.1f}M{low:.1f},5V11M{high:.1f},5V11"
+        ends = [at(value + sign * INTERVAL * error) for sign in (-1, 1)]
+        path = f"M{ends[0]:.1f},8H{ends[1]:.1f}M{ends[0]:.1f},5V11M{ends[1]:.1f},5V11"
         marks.append(f'<path d="{path}" stroke="currentColor" stroke-width="1.5" fill="none"/>')
-    return f'<svg width="{_WIDTH}" height="{_HEIGHT}" aria-hidden="true">{"".join(marks)}</svg>'
+    shape = f'viewBox="0 0 {_WIDTH} {_HEIGHT}" preserveAspectRatio="none"'  # narrower where there is less room
+    return f'<svg width="{_WIDTH}" height="{_HEIGHT}" {shape} aria-hidden="true">{"".join(marks)}</svg>'
 
 
 def gauge(share: float, words: str) -> str:
@@ -74,11 +78,20 @@ def gauge(share: float, words: str) -> str:
     return f'<div class="fixlip-gauge" role="img" aria-label="{html.escape(words)}">{bar}</div>'
 
 
-def key(lines: Sequence[dict[str, str]]) -> str:
-    """What the curves are called: name, colour and dash of each."""
-    marks = "".join(
-        f'<span><svg width="26" height="8"><line x1="0" x2="26" y1="4" y2="4" stroke="{line["colour"]}" '
-        f'stroke-width="2.5" stroke-dasharray="{line["dash"] or "none"}"/></svg>{html.escape(line["name"])}</span>'
-        for line in lines
+def key(colours: Mapping[str, str], dashes: Mapping[str, str]) -> str:
+    """What the curves' colours mean, and their dashes.
+
+    Args:
+        colours: by what they mean.
+        dashes: as SVG writes them, by what they mean; empty for a solid line.
+    """
+
+    def entry(name: str, line: str) -> str:
+        return f'<span><svg width="26" height="10" viewBox="0 0 26 10">{line}</svg>{html.escape(name)}</span>'
+
+    swatches = (entry(name, f'<rect width="26" height="10" rx="3" fill="{c}"/>') for name, c in colours.items())
+    lines = (
+        entry(name, f'<path d="M0,5H26" stroke="currentColor" stroke-width="2.5" stroke-dasharray="{dash or "none"}"/>')
+        for name, dash in dashes.items()
     )
-    return f'<div class="fixlip-key">{marks}</div>'
+    return f'<div class="fixlip-key">{"".join(swatches)}</div><div class="fixlip-key">{"".join(lines)}</div>'

@@ -14,8 +14,10 @@ from PIL import Image
 
 from fixlip.expansion import Expansion
 from fixlip.pictures.drawing import INTERVAL, NEGATIVE, NEUTRAL, POSITIVE
+from fixlip.pictures.layout import SCALINGS
 from fixlip.subject import Subject
 
+COEFFICIENTS = "coefficients at the empty input"
 FOLDER = Path(__file__).parent
 COLOURS = {"negative": list(NEGATIVE), "neutral": list(NEUTRAL), "positive": list(POSITIVE)}
 
@@ -31,7 +33,10 @@ class PairView(anywidget.AnyWidget):
     Traits of what is drawn: `labels` of all players; `values` (n,), `interactions` (n, n) and their standard errors
     `errors` and `pair_errors` (empty where unknown), all float32 in logits; `notes`, a list of [player, text] written
     on players in the mode "mask", and `words` below. Values closer to zero than `interval` standard errors are not
-    written into patches; `colours` are (red, green, blue) of lowest, middle and highest values.
+    written into patches; `scales` are the logits of full colour for patches and for words (empty: the largest shown, on
+    one scale or two as `scaling` says; see `fixlip.pictures.draw`); `quantity` names what is shown where it is not
+    contributions; `rulers` says whether rows and columns are numbered; `colours` are (red, green, blue) of lowest,
+    middle and highest values.
     """
 
     _esm = FOLDER / "pair.js"
@@ -49,8 +54,10 @@ class PairView(anywidget.AnyWidget):
     selected = traitlets.Int(-1).tag(sync=True)
     mode = traitlets.Enum(["explain", "mask"], "explain").tag(sync=True)
     live = traitlets.Bool(True).tag(sync=True)
-    scale = traitlets.Float(0.0).tag(sync=True)
-    scaling = traitlets.Enum(["joint", "separate"], "joint").tag(sync=True)
+    scales: traitlets.List[Any] = traitlets.List().tag(sync=True)
+    scaling = traitlets.Enum(list(SCALINGS), "auto").tag(sync=True)
+    quantity = traitlets.Unicode().tag(sync=True)
+    rulers = traitlets.Bool(True).tag(sync=True)
     edges = traitlets.Int(6, min=0).tag(sync=True)
     interval = traitlets.Float(INTERVAL).tag(sync=True)
     colours = traitlets.Dict(COLOURS).tag(sync=True)
@@ -87,16 +94,24 @@ class PairView(anywidget.AnyWidget):
         if self.labels != list(subject.labels):
             self.grid, self.labels, self.selected = list(subject.grid), list(subject.labels), -1
 
-    def show(self, explanation: Expansion) -> None:
-        """Show an explanation's numbers, and its image and caption where they are others."""
+    def show(self, explanation: Expansion, coefficients: bool = False) -> None:
+        """Show an explanation's numbers, and its image and caption where they are others.
+
+        Args:
+            explanation: what to show.
+            coefficients: attributions, the coefficients at the empty input, in place of the players' contributions.
+        """
         with self.hold_sync():
             self.show_subject(explanation.subject)
             none = np.zeros(0)
-            errors = none if explanation.value_stderr is None else explanation.value_stderr
-            pair_errors = none if explanation.stderr is None else explanation.stderr[1]
+            single, pair_errors = explanation.stderr or (None, none)
+            errors = single if coefficients else explanation.value_stderr
+            errors = none if errors is None else errors
+            shown = explanation.attributions if coefficients else explanation.values
+            self.quantity = COEFFICIENTS if coefficients else ""
             self.values, self.interactions, self.errors, self.pair_errors = (
                 numbers.astype(np.float32).tobytes()
-                for numbers in (explanation.values, explanation.interactions, errors, pair_errors)
+                for numbers in (shown, explanation.interactions, errors, pair_errors)
             )
 
 

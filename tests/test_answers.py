@@ -90,6 +90,7 @@ def other_games(encoder, scene):
     }
 
 
+@pytest.mark.slow
 def test_no_other_game_extends_samples_or_scores_an_explanation(encoder, scene, monkeypatch):
     samples = ask(encoder, scene)
     explanation = samples.explain()

@@ -44,6 +44,7 @@ def test_a_photo_becomes_a_report(picture, tmp_path, capsys):
     assert sorted(file.name for file in tmp_path.iterdir()) == ["photo.jpg", "report.html"]
 
 
+@pytest.mark.slow
 def test_a_scene_brings_its_own_caption_and_any_kind_of_file_is_written(tmp_path):
     common = ["explain", "scene:3", "--p", "0.7", "--out"]
     assert main([*common, str(tmp_path / "a.npz")]) == 0 == main([*common, str(tmp_path / "a.png")])
@@ -168,6 +169,7 @@ def test_the_doctor_says_what_is_there_and_what_is_missing(monkeypatch, capsys):
 # ---- standard output and files that fail
 
 
+@pytest.mark.slow
 @LINUX
 @pytest.mark.parametrize("out", ["/dev/full", "no reader", "closed", "ascii"])
 def test_the_result_is_in_its_file_whatever_the_standard_output_does(out, tmp_path):
@@ -411,6 +413,7 @@ def test_help_names_what_can_be_chosen(capsys):
     assert "python -m fixlip explain photo.jpg" in text and "probability with which each patch" in text
 
 
+@pytest.mark.slow
 def test_help_of_experiments_explains_what_goes_in_and_what_comes_out(tmp_path, capsys):
     text = help_of("experiment", capsys)
     for name in ("insertion-deletion", "pointing-game", "faithfulness", "runtime"):

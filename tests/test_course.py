@@ -95,6 +95,7 @@ def installed(tmp_path_factory):
     return wheel, target
 
 
+@pytest.mark.slow
 def test_a_wheel_holds_all_that_is_used(installed):
     with zipfile.ZipFile(installed[0]) as wheel:
         names = set(wheel.namelist())
@@ -108,6 +109,7 @@ def test_a_wheel_holds_all_that_is_used(installed):
     assert not any(name.startswith(("tests", "notebooks")) or "__pycache__" in name for name in names)
 
 
+@pytest.mark.slow
 def test_an_installed_wheel_works_outside_the_checkout(installed, run_python, tmp_path):
     # An isolated process: neither this tree nor an editable installation of it may be found.
     code = (

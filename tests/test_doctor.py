@@ -28,6 +28,7 @@ def policies(stderr):
     return set(re.findall(r"OMP_WAIT_POLICY = '(\w+)'", stderr))
 
 
+@pytest.mark.slow
 @linux_only
 @pytest.mark.parametrize(
     "code",
@@ -51,6 +52,7 @@ def test_waiting_threads_sleep(run_python, code, tmp_path):
     assert policies(result.stderr) == {"PASSIVE"}
 
 
+@pytest.mark.slow
 @linux_only
 def test_waiting_threads_sleep_in_tests_too(run_python):
     command = ("-m", "pytest", "-q", "-s", "--collect-only", "-p", "no:cacheprovider", "tests/test_captions.py")
@@ -59,6 +61,7 @@ def test_waiting_threads_sleep_in_tests_too(run_python):
     assert policies(result.stderr) == {"PASSIVE"}
 
 
+@pytest.mark.slow
 @linux_only
 def test_the_users_own_choice_of_waiting_is_kept(run_python):
     result = run_python("import fixlip, torch", env=environment(OMP_WAIT_POLICY="ACTIVE"))
@@ -73,6 +76,7 @@ def test_no_chapter_loads_torch_before_fixlip():
         assert imported and imported[0] == "fixlip", chapter.name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("first", "chosen", "wait"),
     [

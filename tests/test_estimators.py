@@ -268,6 +268,7 @@ def test_agnostic_equals_the_published_code(oracle, name, weights, basis):
     )
 
 
+@pytest.mark.slow
 def test_shapley_fit_is_more_exact_than_the_published_one(oracle):
     """1,664 coalitions for 1,541 coefficients: the published normal equations, two rows weighing 1e7, lose digits.
 
@@ -345,6 +346,7 @@ def test_filtering_keeps_the_strongest_players_and_a_quota_of_text(rng):
     np.testing.assert_array_equal(chosen[67:], np.arange(n - 5, n))
 
 
+@pytest.mark.slow
 def test_filtered_pairs_recover_a_sparse_game(rng):
     n_image, n_text = 150, 6
 

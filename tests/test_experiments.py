@@ -15,7 +15,7 @@ import fixlip
 from fixlip.__main__ import main
 from fixlip.experiments import datasets
 from fixlip.experiments.runner import run
-from fixlip.experiments.settings import METHODS, Settings, timed
+from fixlip.experiments.settings import METHODS, WORD_BY_WORD, Settings, methods, row_keys, timed
 
 FIXLIP = "FIxLIP (weighted Banzhaf interactions)"
 
@@ -44,8 +44,8 @@ def test_every_item_has_a_row_for_every_method(experiment, tmp_path):
     path = run(settings(experiment), limit=2, out=tmp_path, progress=False)
     rows = read(path)
     each = {"insertion-deletion": 1, "pointing-game": 4, "faithfulness": 2}[experiment]
-    assert len(rows) == 2 * len(METHODS) * each
-    assert {row["method"] for row in rows} == set(METHODS)
+    assert len(rows) == 2 * len(methods(experiment)) * each
+    assert {row["method"] for row in rows} == set(methods(experiment))
     assert len({tuple(row.items()) for row in rows}) == len(rows)
     text = path.with_suffix(".md").read_text(encoding="utf-8")
     assert "| emoji-clip | Shapley values |" in text and "Left out" not in text
@@ -55,13 +55,44 @@ def test_every_item_has_a_row_for_every_method(experiment, tmp_path):
     assert "<html" in path.with_suffix(".html").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_second_order_points_better_than_first(tmp_path):
     rows = read(run(settings("pointing-game", budget=96), limit=3, out=tmp_path, progress=False))
     score = {
         method: np.mean([float(row["pgr"]) for row in rows if row["method"] == method and row["objects"] != "1"])
-        for method in METHODS
+        for method in methods("pointing-game")
     }
     assert score[FIXLIP] > 0.8 > 0.6 > score["weighted Banzhaf values"]
+    # One map cannot point at several objects; a map for each word can.
+    assert score[WORD_BY_WORD] > 0.8
+
+
+def test_one_word_at_a_time_is_first_order_of_captions_of_one_word(tmp_path, monkeypatch):
+    from fixlip.encoders.huggingface import Encoder
+    from fixlip.metrics.pointing_game import quadrant
+
+    encoded, encode = [], Encoder.embed_images
+    monkeypatch.setattr(Encoder, "embed_images", lambda *given: encoded.append(len(given[2])) or encode(*given))
+    run_with = settings("pointing-game", ps=(0.3, 0.5), budget=40)
+    rows = read(run(run_with, limit=1, out=tmp_path, progress=False))
+    # Masked images are encoded once for each index, whatever the captions, and those of nothing and of the whole.
+    images = sum(encoded)
+    monkeypatch.undo()
+    assert [(row["method"], float(row["p"]), int(row["objects"])) for row in rows] == row_keys(run_with, 49)
+
+    (item,) = datasets.mosaics("emoji", 1).items
+    encoder, correct, total = fixlip.load("emoji-clip"), 0.0, 0.0
+    for k, word in enumerate(item.labels[:3]):
+        game = fixlip.Game(encoder, item.read(), word)
+        patches = fixlip.sample(game, 40, seed=0, progress=False).explain(0.3, order=1).values[:49]
+        here = quadrant((7, 7), k)
+        elsewhere = np.any([quadrant((7, 7), j) for j in range(4) if j != k], axis=0)
+        correct += np.maximum(patches[here], 0).sum() + np.maximum(-patches[elsewhere], 0).sum()
+        total += np.abs(patches[here | elsewhere]).sum()
+    (row,) = (r for r in rows if (r["method"], r["p"], r["objects"]) == (WORD_BY_WORD, "0.3", "3"))
+    assert float(row["pgr"]) == pytest.approx(correct / total, abs=1e-4)
+    assert row["caption"] == " ".join(item.labels[:3])
+    assert images <= 2 * 40 + 2 * 4
 
 
 def test_rows_and_curves_are_what_the_library_says(tmp_path):
@@ -173,6 +204,7 @@ def test_a_picture_may_have_several_captions_also_after_a_restart(tmp_path):
     assert {(row["item"], row["caption"]) for row in read(path)} == {("0.png", "a cat"), ("0.png #2", "a banana")}
 
 
+@pytest.mark.slow
 def test_a_caption_that_was_changed_is_run_again(tmp_path):
     folder, table = save_scenes(tmp_path / "photos", 2), tmp_path / "photos" / "captions.csv"
     table.write_text("file,caption\n0.png,a cat\n1.png,an owl\n")

@@ -173,6 +173,7 @@ def test_a_smaller_limit_keeps_the_other_items_but_does_not_count_them(copy, mad
 # ---- interruption
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("call", [2, 3, 5])
 def test_an_interruption_ends_the_run_and_drops_the_item_in_work(call, tmp_path, undisturbed, monkeypatch):
     """Each item encodes three times or more: masked images for Banzhaf and Shapley, and the curves' subsets."""
@@ -210,6 +211,7 @@ def wait_for_an_item(process, folder):
     pytest.fail(f"ended early: {process.communicate()}")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
 def test_a_killed_run_goes_on(tmp_path, undisturbed, ran):
     process = start(tmp_path / "out", limit=40)
@@ -228,6 +230,7 @@ def test_a_killed_run_goes_on(tmp_path, undisturbed, ran):
         assert (tmp_path / "out" / name).read_bytes().startswith((undisturbed / name).read_bytes())
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
 def test_ctrl_c_stops_workers_too(tmp_path):
     process = start(tmp_path / "out", limit=40, workers=2)
@@ -297,6 +300,7 @@ def test_a_disk_that_is_full_when_the_table_is_put_in_order(copy, made_up_whole,
     assert_same(copy, made_up_whole)
 
 
+@pytest.mark.slow
 def test_two_workers_give_the_same_table_as_one_also_after_a_full_disk(tmp_path, undisturbed, full_disk):
     full_disk((undisturbed / CURVES).stat().st_size * 2 // 3 - 500)
     with pytest.raises(ValueError, match=NO_ROOM):

@@ -63,11 +63,13 @@ def test_top_lists_the_largest_absolute_values_first():
     for i, j, value in [(0, 6, 1.0), (1, 7, -3.0), (2, 3, 5.0), (6, 8, 2.0)]:
         interactions[i, j] = interactions[j, i] = value
     attributions = np.array([0, 0, 0, 0, 0, 0, 0, -4.0, 0])
-    explanation = make(attributions=attributions, interactions=interactions)
+    explanation = make(0.5, attributions=attributions, interactions=interactions)
     assert [(t.players, t.value) for t in explanation.top(5)] == [((1, 7), -3.0), ((0, 6), 1.0)]
     assert [t.value for t in explanation.top(3, kind="pairs")] == [5.0, -3.0, 2.0]
-    assert [t.players for t in explanation.top(9, kind="players")] == [(7,)]
-    assert [t.value for t in explanation.top(2, kind="all")] == [5.0, -4.0]
+    values = [(7, -5.5), (2, 2.5), (3, 2.5), (1, -1.5), (6, 1.5), (8, 1.0), (0, 0.5)]
+    assert [(*t.players, t.value) for t in explanation.top(9, kind="players")] == values
+    assert [t.value for t in explanation.top(2, kind="all")] == [-5.5, 5.0]
+    assert [(*t.players, t.value) for t in explanation.top(9, kind="coefficients")] == [(7, -4.0)]
     assert explanation.top(1)[0].labels == ("patch 1,2", "dog")
     with pytest.raises(ValueError, match="kind: got 'some'"):
         explanation.top(1, kind="some")
@@ -165,9 +167,25 @@ def test_players_must_fit_each_other():
 def test_summary_says_it_in_words():
     text = make(expected_faithfulness=0.931).summary(k=2)
     strongest = make().top(1)[0]
-    assert '"black dog dog"' in text and "similarity 9.25" in text and "0.931" in text
+    assert text.startswith('Why toy finds the image and "black dog dog" similar (6 patches, 3 tokens)\n')
+    assert "similarity 9.25, of which 1.50 remain with everything removed" in text and "0.931" in text
     assert f'{strongest.value:+.2f}  "{strongest.labels[1]}" with {strongest.labels[0]}' in text
-    assert "strongest players" in make().first_order().summary()
+    words = np.argsort(-np.abs(make().values[6:]))[:2] + 6
+    lines = [f'  {make().values[i]:+.2f}  "{make().labels[i]}"' for i in words]
+    order = [text.index(part) for part in ("contributions of words", *lines, "strongest interactions")]
+    assert order == sorted(order), "contributions come first"
+    assert text.count("\n") == 8, "nothing else is said of a pair that is similar"
+    first = make().first_order().summary()
+    assert "contributions of words" in first and "strongest patches" in first and "interactions" not in first
+
+
+def test_terms_that_are_rounding_errors_are_not_strongest_but_stand_in_the_table():
+    pairs = np.full((9, 9), 1e-7) - 1e-7 * np.eye(9)
+    explanation = make(interactions=pairs)
+    assert explanation.top(5) == [] and len(explanation.table()["value"]) == 45
+    assert explanation.summary().endswith("strongest interactions between caption and image:\n  none")
+    small = make(constant=0.0, attributions=make().attributions * 1e-6, interactions=make().interactions * 1e-6)
+    assert small.top(1)[0].value == pytest.approx(make().top(1)[0].value * 1e-6), "a matter of units"
 
 
 def test_the_public_names_are_few_and_light(run_python):

@@ -12,12 +12,12 @@ TOP = Path(__file__).parent.parent
 # Lowest first; a package stands for all its files but those that are named themselves. A file imports from its own
 # floor and from those below.
 FLOORS = (
-    ("fixlip.masks", "fixlip.atomic", "fixlip.extras", "fixlip.progress"),
+    ("fixlip.masks", "fixlip.atomic", "fixlip.extras", "fixlip.progress", "fixlip.emoji.scenes", "fixlip.emoji.notes"),
     ("fixlip.subject", "fixlip.files"),
     ("fixlip.encoders", "fixlip.pictures.drawing"),
     ("fixlip.game",),
     ("fixlip.answers",),
-    ("fixlip.expansion", "fixlip.subsets", "fixlip.estimators.indices"),
+    ("fixlip.expansion", "fixlip.claims", "fixlip.subsets", "fixlip.estimators.indices"),
     ("fixlip.pictures", "fixlip.interchange"),
     ("fixlip.explanation",),
     ("fixlip.pictures.report", "fixlip.estimators"),

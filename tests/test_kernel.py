@@ -291,6 +291,7 @@ def test_the_faithfulness_expected_is_that_on_fresh_masks(smooth, rng, p, order)
     assert np.abs(difference).max() < 0.12
 
 
+@pytest.mark.slow
 def test_the_faithfulness_expected_of_a_long_caption_is_that_on_fresh_masks(rng):
     """Of 44 words few masks are known, and what they were fitted to must not judge the fit.
 

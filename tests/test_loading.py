@@ -132,6 +132,7 @@ class Own(CLIPConfig):
 """
 
 
+@pytest.mark.slow
 def test_code_in_a_folder_is_never_run(folder, run_python, tmp_path):
     def plant(config):
         config |= {"model_type": "own", "auto_map": {"AutoConfig": "planted.Own", "AutoModel": "planted.Own"}}
@@ -313,6 +314,7 @@ def ask(run_python, tmp_path):
     return asking
 
 
+@pytest.mark.slow
 def test_the_hub_s_reasons_are_kept(ask):
     with serving() as hub:
         names = ("some/gated", "some/unknown", "some/empty", "some/broken")
@@ -324,6 +326,7 @@ def test_the_hub_s_reasons_are_kept(ask):
     assert sum("some/broken" in path for path in hub.asked) == 1  # its own client would ask six times for each file
 
 
+@pytest.mark.slow
 def test_dead_proxies_are_not_asked_again_and_again(ask):
     with serving() as broken, serving() as gone:
         gone.shutdown()
@@ -383,6 +386,7 @@ in_a_fork(1)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 def test_a_process_forked_after_a_model_was_used_does_not_hang(run_python):
     done = run_python(FORK)

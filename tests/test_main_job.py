@@ -110,7 +110,7 @@ def test_an_interruption_explains_from_what_was_encoded(encoder, monkeypatch):
         ),
         ({"estimator": "magic"}, "estimator: got 'magic'"),
         ({"basis": "crossmodal"}, "basis: got 'crossmodal', wanted one of full with the estimator 'kernel'"),
-        ({"index": "shap"}, "index: got 'shap', wanted one of banzhaf, shapley, sii with the estimator 'kernel'"),
+        ({"index": "shap"}, "index: got 'shap', wanted one of banzhaf, shapley, sii"),
         ({"target_faithfulness": 1.5}, "target_faithfulness: got 1.5"),
         ({"target_faithfulness": 0.9, "index": "sii"}, "target_faithfulness: wanted only with"),
         (

@@ -22,7 +22,7 @@ from fixlip.metrics import (
     quadrant,
 )
 from fixlip.metrics import mosaic as make_mosaic
-from fixlip.metrics.pointing_game import PUBLISHED_GAMES, tokens_of
+from fixlip.metrics.pointing_game import PUBLISHED_GAMES, score_maps, tokens_of
 from fixlip.subject import Subject
 from fixlip.subsets import subsets
 
@@ -301,6 +301,20 @@ def test_mosaics_are_made_of_any_four_pictures():
         (255, 255, 255),
     ]
     assert len(PUBLISHED_GAMES) == 10 and all(len(set(game)) == 4 for game in PUBLISHED_GAMES)
+
+
+def test_maps_one_per_object_are_scored_like_interactions():
+    maps, pairs, grid = np.random.default_rng(5).normal(size=(3, 42)), np.zeros((45, 45)), (6, 7)
+    pairs[42:, :42] = maps
+    explanation = Explanation(0.0, np.zeros(45), pairs + pairs.T, Subject(42, 3, tuple(map(str, range(45))), grid))
+    wanted = pointing_game(explanation, [[42], [43], [44]])
+    found = score_maps(maps, grid)
+    for name in ("pgr", "correct", "wrong", "sign_ratio"):
+        assert getattr(found, name) == pytest.approx(getattr(wanted, name))
+    assert np.allclose(found.by_cell, wanted.by_cell)
+    for wrong in (maps[0], maps.T, np.vstack([maps, maps])):
+        with pytest.raises(ValueError, match="maps: got shape"):
+            score_maps(wrong, grid)
 
 
 def test_pointing_games_that_make_no_sense_are_refused():

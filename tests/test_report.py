@@ -59,6 +59,10 @@ def test_the_strongest_interactions_stand_in_the_table():
     for term in explanation.top(12):
         assert f"{term.labels[1]} with {term.labels[0]}" in words and f"{term.value:+.2f}" in words
     assert "word or patch" in words
+    for term in explanation.top(53, kind="players")[:8]:
+        assert f"{term.value:+.2f}" in words
+    first, second = "What words and the strongest patches contribute", "Strongest interactions of image and caption"
+    assert words.index(first) < words.index("Word by word") < words.index(second), "contributions come first"
     assert "12.10" in words and "27.32" in words and "4,096" in words
 
 

@@ -57,8 +57,8 @@ what the ending of --out says:
 examples:
   python -m fixlip explain {SCENE}7
   python -m fixlip explain photo.jpg "a dog next to a hydrant" --model openai/clip-vit-base-patch32
-  python -m fixlip explain photo.jpg "a dog" --p 0.3 --budget 1024 --out dog.csv
-  python -m fixlip explain photo.jpg "a dog" --target-faithfulness 0.95 --quiet --out dog.npz
+  python -m fixlip explain photo.jpg "a dog" --model FOLDER --p 0.3 --budget 1024 --out dog.csv
+  python -m fixlip explain {SCENE}7 --target-faithfulness 0.95 --quiet --out dog.npz
 """
 
 
@@ -67,7 +67,8 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
     parser = commands.add_parser(
         "explain",
         help="explain an image and a caption, and write a report",
-        description="Explain why a model finds an image and a caption similar, and write a report.",
+        description="Explain why a model finds an image and a caption similar, or not, and write a report. The embedded "
+        "models know emoji scenes alone, and say so of other pictures and words.",
         epilog=_EPILOG,
         parents=[shared],
     )
@@ -132,6 +133,9 @@ def run(given: argparse.Namespace) -> int:
     start = time.perf_counter()
     explanation = explain(encoder, image, caption, progress=not given.quiet, **arguments)
     _LOG.info("%r, explained in %.1f s", explanation, time.perf_counter() - start)
+    if not given.quiet:
+        for line in explanation.notes:
+            console.note(line)
     try:
         written = output.write(explanation, given.out)
     except (OSError, ValueError) as error:

@@ -35,6 +35,7 @@ COLOURS = {
 }
 LAYOUTS = ("free", "grid")
 STYLES = ("list", "sentence", "photo")
+GRAMMAR = ("a", "an", "and", "background", "of", "on", "photo")  # what captions hold beside objects and colours
 
 _FOLDER = Path(__file__).parent
 

@@ -17,10 +17,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ..emoji.notes import note_of_caption, note_of_picture
 from ..masks import BoolArray
 from .captions import READERS, TEXT_MASKINGS, Caption
 from .devices import check_process, choose_batch_size, choose_device, is_out_of_memory
-from .images import ImageSource, read_image, view, widen
+from .images import ImageSource, is_from_file, read_image, view, widen
 from .masking import IMAGE_MASKINGS, ImageMasker
 
 # Dual encoders that look like the supported ones, in the words that their users know them by.
@@ -39,6 +40,7 @@ class Encoder:
         model: a CLIPModel or SiglipModel.
         processor: with `image_processor` and `tokenizer`; without one, only prepared inputs can be explained.
         name: what to call the model.
+        embedded: whether it is one of FIxLIP-Lab's own, which know emoji scenes and nothing else.
         device, dtype, batch_size, image_masking, text_masking: see `fixlip.load`.
 
     Attributes:
@@ -58,6 +60,7 @@ class Encoder:
         processor: Any = None,
         *,
         name: str = "",
+        embedded: bool = False,
         device: str | torch.device = "cpu",
         dtype: torch.dtype = torch.float32,
         batch_size: int | str = "auto",
@@ -69,6 +72,7 @@ class Encoder:
         check_process()
         config: Any = model.config
         self.name = name or str(getattr(config, "name_or_path", "") or config.model_type)
+        self._embedded = embedded
         # Read before the model is converted: bfloat16 would round a scale of 100 to 99.
         log_scale: Any = model.logit_scale
         self.scale = float(log_scale.detach().float().exp())
@@ -169,6 +173,19 @@ class Encoder:
             ValueError: if the ids are not in the model's vocabulary, or no caption as the model reads them.
         """
         return self._reader.wrap(input_ids, text, labels)
+
+    # ---- what it was not made for
+
+    def note_of_image(self, image: ImageSource) -> str:
+        """What readers should know of an explanation of this image; empty where there is nothing to say.
+
+        An embedded model says what it is for when the picture comes from a file, and so may be anything.
+        """
+        return note_of_picture(self.name) if self._embedded and is_from_file(image) else ""
+
+    def note_of_text(self, text: str) -> str:
+        """The same of a caption: an embedded model names the words that it does not know."""
+        return note_of_caption(self.name, text) if self._embedded else ""
 
     # ---- embedding
 

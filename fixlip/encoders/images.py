@@ -17,6 +17,7 @@ ImageSource = str | os.PathLike[str] | Image.Image | NDArray[Any]
 # whole factor, which leaves its shorter side this long at least: twice what is ever shown.
 LARGE = 16_000_000
 SHORT_SIDE = 1344
+_FROM_FILE = "from file"  # kept in a picture's `info`
 # Modes whose values may be averaged as they are.
 _AVERAGED = ("L", "LA", "RGB", "RGBA", "CMYK", "YCbCr")
 
@@ -43,7 +44,17 @@ def read_image(source: ImageSource) -> Image.Image:
         image = _open(Path(source))
     else:
         raise ValueError(f"image: got {type(source).__name__}, wanted a file name, a Pillow image or a NumPy array.")
-    return _to_rgb(image)
+    picture = _to_rgb(image)
+    if is_from_file(source):
+        picture.info[_FROM_FILE] = True
+    return picture
+
+
+def is_from_file(source: ImageSource) -> bool:
+    """Whether a picture comes from a file: its name, or what Pillow or `read_image` made of it."""
+    if isinstance(source, Image.Image):
+        return bool(getattr(source, "filename", "")) or _FROM_FILE in source.info
+    return isinstance(source, str | os.PathLike)
 
 
 def _open(path: Path) -> Image.Image:

@@ -65,6 +65,7 @@ def load(
         model,
         processor,
         name=source.name,
+        embedded=source.is_embedded,
         device=target_device,
         dtype=target_dtype,
         batch_size=batch_size,

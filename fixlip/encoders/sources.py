@@ -35,6 +35,11 @@ class Source:
     is_folder: bool
     offline: str = ""
 
+    @property
+    def is_embedded(self) -> bool:
+        """Whether it is a model that comes with this package."""
+        return self.is_folder and Path(self.place).resolve().parent == _EMBEDDED_FOLDER.resolve()
+
     @classmethod
     def of(cls, name: str | os.PathLike[str]) -> Source:
         """Find the model that `name` names; ValueError if there can be none."""

@@ -33,6 +33,9 @@ METHODS = {
     "FIxLIP (Shapley interactions)": Candidate("kernel", "shapley", 2),
     "Shapley values": Candidate("kernel", "shapley", 1),
 }
+# The fair rival in a pointing game: one map cannot point at four objects, but every word may have a map of its own, of
+# the same masked images with this word as the whole caption.
+WORD_BY_WORD = "weighted Banzhaf values, one word at a time"
 
 
 @dataclass(frozen=True)
@@ -83,8 +86,13 @@ class Settings:
         """All that a table depends on, by name: "auto" resolved, methods included."""
         facts = {field.name: getattr(self, field.name) for field in fields(self)}
         facts |= {"device": encoder.device.type, "dtype": str(encoder.dtype).removeprefix("torch.")}
-        facts |= {"dataset": dataset, "methods": "; ".join(METHODS), "weights": encoder.fingerprint}
+        facts |= {"dataset": dataset, "methods": "; ".join(methods(self.experiment)), "weights": encoder.fingerprint}
         return {name: repr(value) for name, value in facts.items()}
+
+
+def methods(experiment: str) -> tuple[str, ...]:
+    """Names of all that an experiment compares."""
+    return (*METHODS, WORD_BY_WORD) if experiment == "pointing-game" else tuple(METHODS)
 
 
 def explained(settings: Settings) -> list[tuple[str, float]]:
@@ -116,7 +124,8 @@ def row_keys(settings: Settings, n_image: int) -> list[tuple[str | float, ...]]:
     """
     explanations = explained(settings)
     if settings.experiment == "pointing-game":
-        return [(*one, objects) for objects in range(1, len(CELLS) + 1) for one in explanations]
+        word_by_word = [(WORD_BY_WORD, p) for p in settings.ps]
+        return [(*one, objects) for objects in range(1, len(CELLS) + 1) for one in (*explanations, *word_by_word)]
     if settings.experiment == "faithfulness":
         return [(*one, at) for one in explanations for at in measured_at(settings)]
     if settings.experiment == "runtime":

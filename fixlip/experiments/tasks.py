@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
+import numpy as np
+
 from ..api import SHAPLEY_MIXTURE
 from ..encoders.huggingface import Encoder
 from ..encoders.loading import load
@@ -15,9 +17,10 @@ from ..explanation import Explanation
 from ..game import Game
 from ..metrics import area_between_curves, faithfulness, insertion_deletion
 from ..metrics.curves import GRID_POINTS, Curves
+from ..metrics.pointing_game import PointingGame, PointingScore, score_maps
 from ..samples import MIXTURE, Samples, sample
 from .datasets import Item, LabelledMosaic, Pair
-from .settings import METHODS, Settings, explained, measured_at, row_keys, timed
+from .settings import METHODS, WORD_BY_WORD, Settings, explained, measured_at, row_keys, timed
 from .tables import CURVE_KEYS, CURVE_SCORES, KEYS, SCORES, Layout, Row, cell
 
 DRAWN_AT = {"banzhaf": MIXTURE, "shapley": SHAPLEY_MIXTURE}
@@ -142,8 +145,25 @@ def _pointing_game(settings: Settings, encoder: Encoder, item: LabelledMosaic, s
     for pointed in item.games():
         game = Game(encoder, pointed.image, pointed.caption)
         for row, explanation in _explanations(settings, game, seed, known):
-            score = pointed.score(explanation)
-            yield row | {"objects": pointed.objects} | _chosen(score, SCORES["pointing-game"]), []
+            yield row | _pointed(pointed, pointed.score(explanation)), []
+        for p, score in _word_by_word(settings, game, pointed, seed, known):
+            row = {"caption": pointed.caption, "method": WORD_BY_WORD, "p": p}
+            yield row | _pointed(pointed, score), []
+
+
+def _word_by_word(
+    settings: Settings, game: Game, pointed: PointingGame, seed: int, known: dict[str, Samples]
+) -> Iterator[tuple[float, PointingScore]]:
+    """First order at every p, each named word explained as a caption of its own; no more images are encoded."""
+    words = pointed.labels[: pointed.objects]
+    asked = [_samples(settings, game.with_text(word), seed, "banzhaf", known) for word in words]
+    for p in settings.ps:
+        maps = [samples.explain(p, order=1).values[: game.n_image] for samples in asked]
+        yield p, score_maps(np.stack(maps), game.grid)
+
+
+def _pointed(pointed: PointingGame, score: PointingScore) -> Row:
+    return {"objects": pointed.objects} | _chosen(score, SCORES["pointing-game"])
 
 
 def _faithfulness(settings: Settings, encoder: Encoder, item: Pair, seed: int) -> Iterator[Result]:

@@ -181,17 +181,39 @@ def pointing_game(explanation: Explanation, tokens: Sequence[Sequence[int]]) -> 
     for player in (player for group in tokens for player in group):
         if not explanation.n_image <= player < explanation.n_players:
             raise ValueError(f"tokens: got player {player}, which is no token.")
-    cells = np.stack([quadrant(explanation.grid, k) for k in range(len(CELLS))])
+    judged = [(k, *_pointing_values(explanation, player)) for k, group in enumerate(tokens) for player in group]
+    return _judge(judged, len(tokens), explanation.grid)
+
+
+def score_maps(maps: FloatArray, grid: tuple[int, int]) -> PointingScore:
+    """Pointing game recognition of one map per object, such as the patches' values of a caption that is just its name.
+
+    Args:
+        maps: (objects, n_image) logits; object k lies in cell k.
+        grid: rows and columns of the patches.
+
+    Raises:
+        ValueError: if there are more maps than cells, or they do not fit the grid.
+    """
+    maps = np.asarray(maps, np.float64)
+    if maps.ndim != 2 or not 1 <= len(maps) <= len(CELLS) or maps.shape[1] != grid[0] * grid[1]:
+        raise ValueError(
+            f"maps: got shape {maps.shape}, wanted 1 to {len(CELLS)} maps of {grid[0] * grid[1]} patches, one each."
+        )
+    return _judge([(k, values, np.zeros(0)) for k, values in enumerate(maps)], len(maps), grid)
+
+
+def _judge(judged: Sequence[tuple[int, FloatArray, FloatArray]], objects: int, grid: tuple[int, int]) -> PointingScore:
+    """Score maps, each with the cell it should point at, the patches' values, and values that count in every cell."""
+    cells = np.stack([quadrant(grid, k) for k in range(len(CELLS))])
     correct = wrong = 0.0
-    right_signs, by_cell = [], np.zeros((len(tokens), len(CELLS)))
-    for k, group in enumerate(tokens):
+    right_signs, by_cell = [], np.zeros((objects, len(CELLS)))
+    for k, values, own in judged:
         others = np.delete(cells, k, axis=0).any(axis=0)
-        for player in group:
-            values, own = _pointing_values(explanation, player)
-            by_cell[k] += cells @ values
-            score = _score(np.append(values[cells[k]], own), np.append(values[others], own))
-            correct, wrong = correct + score[0], wrong + score[1]
-            right_signs.append(score[2])
+        by_cell[k] += cells @ values
+        score = _score(np.append(values[cells[k]], own), np.append(values[others], own))
+        correct, wrong = correct + score[0], wrong + score[1]
+        right_signs.append(score[2])
     total = correct + wrong
     pgr = float(correct / total) if total > 0 else float("nan")
     return PointingScore(pgr, float(correct), float(wrong), float(np.mean(right_signs)), by_cell)

@@ -2,30 +2,33 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
 
 from .drawing import DEVICE
-from .layout import check_options, content_of, lay_out
-from .pair import head_of, paint
+from .layout import check_options, content_of, scales_of
+from .pair import head_of, paint, plan_of
 from .picture import Picture
-from .words import alt_text
+from .words import alt_text, model_name
 
 if TYPE_CHECKING:
     from ..expansion import Expansion
 
 _GAP = 12  # CSS pixels
+_INDICES = {"shapley": "faithful Shapley", "sii": "Shapley interactions"}
+_ORDERS = {1: "first order", 2: "second order"}
 
 
 def compare(
     first: Expansion,
     second: Expansion,
     *,
-    names: tuple[str, str] = ("first", "second"),
+    names: tuple[str, str] | None = None,
     condition: int | str | None = None,
     edges: int = 5,
+    scaling: str = "auto",
     width: int = 420,
 ) -> Picture:
     """Draw two explanations and, where they have as many players, the first minus the second, all on one scale.
@@ -35,9 +38,11 @@ def compare(
     Args:
         first: an explanation.
         second: another.
-        names: what to call them.
+        names: what to call them; by default what they differ in, see `differing`.
         condition: a player of either: show its interactions instead of the players' values.
         edges: strongest interactions between image and caption drawn in each.
+        scaling: patches and tokens on one scale ("joint"), each on its own ("separate"), or as they need it ("auto"),
+            as in `fixlip.pictures.draw`; the same in all pictures.
         width: of each picture, in CSS pixels.
 
     Returns:
@@ -46,19 +51,21 @@ def compare(
     Raises:
         ValueError: if an argument does not fit.
     """
+    names = differing(first, second) if names is None else names
     shown = dict(zip(names, (first, second), strict=True))
     if len(shown) != 2:
         raise ValueError(f"names: got {names!r}, wanted two different names.")
-    if (first.n_image, first.n_text) == (second.n_image, second.n_text):
+    alike = (first.n_image, first.n_text) == (second.n_image, second.n_text)
+    if alike:
         shown[f"{names[0]} minus {names[1]}"] = first - second
+    check_options(edges, scaling, None, width)
     values = [e.values if condition is None else e.condition(condition) for e in shown.values()]
-    scale = max(float(np.abs(v).max(initial=0.0)) for v in values) or 1.0
-    check_options(edges, "joint", scale, width)
-    contents = [content_of(e, condition, None, edges, "joint", scale) for e in shown.values()]
+    scale = scales_of(zip(shown.values(), values, strict=True), scaling)
+    contents = [content_of(e, condition, None, edges, scaling, scale) for e in shown.values()]
     heads = [head_of(e, content, width, name) for (name, e), content in zip(shown.items(), contents, strict=True)]
     top = max(head.height for head in heads)  # so that the pictures stand side by side
     tiles = [
-        paint(e, content, head, lay_out(e, bool(content.edges), top, width))
+        paint(e, content, head, plan_of(e, content, top, width, contents if alike else ()))
         for e, content, head in zip(shown.values(), contents, heads, strict=True)
     ]
     gap = DEVICE * _GAP
@@ -69,3 +76,36 @@ def compare(
         left += tile.width + gap
     words = "\n".join(f"{name}: {alt_text(e, condition)}" for name, e in shown.items())
     return Picture(row, words)
+
+
+def differing(first: Expansion, second: Expansion) -> tuple[str, str]:
+    """What two explanations differ in, as names for them: ("p = 0.3", "p = 0.7"), say.
+
+    Model, caption, p or index, order and estimator are looked at, all that differ are named; failing these the budget,
+    then the image. Where nothing differs they are "first" and "second".
+    """
+    sides = [_facts(e) for e in (first, second)]
+    told = [(a, b) for a, b in zip(*sides, strict=True) if a != b and a and b]
+    if not told:
+        told = [(a, b) for a, b in [(_budget(first), _budget(second))] if a != b and a and b]
+    if not told:
+        same = first.image is None or second.image is None or np.array_equal(first.image, second.image)
+        return ("first", "second") if same else ("first image", "second image")
+    one, other = (", ".join(side) for side in zip(*told, strict=True))
+    return one, other
+
+
+def _facts(explanation: Expansion) -> list[str]:
+    """What may differ, in words; empty where it is not known."""
+
+    def get(name: str) -> Any:
+        return getattr(explanation, name, "")
+
+    index = _INDICES.get(get("index"), f"p = {get('p'):g}" if get("p") else "")
+    quoted = f"\u201c{explanation.text}\u201d" if explanation.text else ""
+    return [model_name(explanation.model), quoted, index, _ORDERS[explanation.order], get("estimator")]
+
+
+def _budget(explanation: Expansion) -> str:
+    budget = getattr(explanation, "budget", None)
+    return f"{budget:,} {getattr(explanation, 'counts', '')}" if budget else ""

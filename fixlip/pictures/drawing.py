@@ -166,7 +166,8 @@ class Sheet:
         for piece in pieces:
             fine = [(p[0] * FINE, p[1] * FINE) for p in piece]
             self.pen.line(fine, fill=colour, width=max(1, _fine(width)), joint="curve")
-            for x, y in (fine[0], fine[-1]):
+            # Pillow leaves cracks in sharp bends of thick lines.
+            for x, y in fine if width > 3 else (fine[0], fine[-1]):
                 self.pen.ellipse((x - radius, y - radius, x + radius, y + radius), fill=colour)
 
     def dot(self, at: Point, radius: float, colour: Colour) -> None:

@@ -5,24 +5,31 @@ Lengths are in CSS pixels, from the top left of the picture.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..masks import FloatArray
-from .drawing import Box, lines_of, text_width, wrap
+from .drawing import Box, Point, lines_of, text_width, wrap
 
 if TYPE_CHECKING:
     from ..expansion import Expansion, Term
+    from ..subject import Subject
 
-SCALINGS = ("joint", "separate")
+Scale = float | tuple[float, float] | None
+
+SCALINGS = ("auto", "joint", "separate")
+APART = 3.0  # words whose largest value is so many times the patches' get a scale of their own, under "auto"
 MARGIN = 24.0
 TITLE_TEXT, TITLE_LINE = 17.0, 22.0
 FACT_TEXT, FACT_LINE, FACT_GAP = 12.5, 18.0, "  \u00b7  "
 CHIP_TEXT, CHIP_HEIGHT, CHIP_GAP = 15.0, 44.0, 8.0
+LANE, ROW_GAP = 13.0, 34.0  # between chips where lines pass, and between their rows
+RULER_TEXT, RULER_STEP = 10.0, 15.0  # row and column numbers, and how close to each other they may stand
+LEGEND_TEXT, SCALE_LINE, LINES_KEY = 11.0, 15.0, 34.0
 NARROW = 600  # on narrower cards the key to the lines takes a row of its own
 _MOST_PICTURE = 420.0  # longer side of the picture
 
@@ -58,7 +65,7 @@ class Head:
     @property
     def height(self) -> float:
         """From the top of the card to the picture."""
-        return 74 + TITLE_LINE * (len(self.title) - 1) + FACT_LINE * (len(self.facts) - 1)
+        return 82 + TITLE_LINE * (len(self.title) - 1) + FACT_LINE * (len(self.facts) - 1)
 
 
 @dataclass(frozen=True)
@@ -69,6 +76,8 @@ class Plan:
         grid: (rows, columns) of the patches, or None where image players are chips.
         picture: box of the patches; empty without a grid.
         chips: box of every player that is a chip.
+        lanes: of players that lines end at, the gaps between chips above through which the lines pass, from the top: x,
+            and the upper and lower end of the row of chips.
         legend_top: upper edge of the legend.
         width, height: of the card.
     """
@@ -79,6 +88,7 @@ class Plan:
     legend_top: float
     width: float
     height: float
+    lanes: dict[int, list[tuple[float, float, float]]] = field(default_factory=dict)
 
     def box_of(self, player: int) -> Box:
         """Where a player is: its chip, or its patch."""
@@ -94,12 +104,14 @@ class Plan:
 # ---- what to show
 
 
-def check_options(edges: int, scaling: str, scale: float | None, width: int) -> None:
+def check_options(edges: int, scaling: str, scale: Scale, width: int) -> None:
     """Raise ValueError unless the options of a picture make sense; see `fixlip.pictures.draw`."""
     if scaling not in SCALINGS:
         raise ValueError(f"scaling: got {scaling!r}, wanted one of {', '.join(SCALINGS)}.")
-    if scale is not None and not (isinstance(scale, int | float | np.number) and 0 < scale < np.inf):
-        raise ValueError(f"scale: got {scale!r}, wanted a positive number of logits.")
+    if scale is not None and not all(isinstance(s, int | float | np.number) and 0 < s < np.inf for s in _pair(scale)):
+        raise ValueError(
+            f"scale: got {scale!r}, wanted a positive number of logits, or two: for patches and for words."
+        )
     if isinstance(edges, bool) or not isinstance(edges, int | np.integer) or edges < 0:
         raise ValueError(f"edges: got {edges!r}, wanted a whole number of at least 0.")
     if isinstance(width, bool) or not isinstance(width, int | np.integer) or not 240 <= width <= 4000:
@@ -112,7 +124,7 @@ def content_of(
     players: Any,
     edges: int,
     scaling: str,
-    scale: float | None,
+    scale: Scale,
     coefficients: bool = False,
 ) -> Content:
     """What the options make of an explanation; see `fixlip.pictures.draw`."""
@@ -120,14 +132,34 @@ def content_of(
     chosen = None if condition is None else explanation.find(condition)
     own = explanation.attributions if coefficients else explanation.values
     values = own if chosen is None else explanation.condition(chosen)
-    image, text = (float(np.abs(part).max(initial=0.0)) for part in np.split(values, [explanation.n_image]))
-    if scaling == "joint":
-        image = text = max(image, text)
+    image, text = _pair(scale) if scale is not None else scales_of([(explanation, values)], scaling)
     drawn: list[Term] = []
     if edges and explanation.order > 1 and chosen is None and explanation.grid:
         shown = explanation if inside.all() else explanation.restrict(np.flatnonzero(inside).tolist())
         drawn = shown.top(int(edges))
-    return Content(values, inside, chosen, drawn, float(scale or image or 1.0), float(scale or text or 1.0))
+    return Content(values, inside, chosen, drawn, float(image), float(text))
+
+
+def scales_of(shown: Iterable[tuple[Expansion, FloatArray]], scaling: str) -> tuple[float, float]:
+    """Absolute value (logits) of full colour for patches and for words, in all that is shown together.
+
+    Args:
+        shown: explanations with the values (n,) that tint their players.
+        scaling: "joint", "separate", or "auto": separate where the largest value of a word is more than three times
+            that of a patch.
+    """
+    image = text = 0.0
+    for explanation, values in shown:
+        image = max(image, float(np.abs(values[: explanation.n_image]).max(initial=0.0)))
+        text = max(text, float(np.abs(values[explanation.n_image :]).max(initial=0.0)))
+    if scaling == "joint" or (scaling == "auto" and not text > APART * image > 0):
+        image = text = max(image, text)
+    return image or 1.0, text or 1.0
+
+
+def _pair(scale: Any) -> tuple[Any, Any]:
+    """One scale for each of patches and words."""
+    return scale if isinstance(scale, tuple) and len(scale) == 2 else (scale, scale)
 
 
 def _inside(explanation: Expansion, players: Any) -> NDArray[np.bool_]:
@@ -155,34 +187,95 @@ def lay_out_head(title: str, facts: Sequence[str], width: float) -> Head:
     return Head(lines_of(title, TITLE_TEXT, room), [FACT_GAP.join(pieces[k] for k in line) for line in lines])
 
 
-def lay_out(explanation: Expansion, has_edges: bool, top: float, width: float) -> Plan:
-    """Picture, chips and legend below one another, from `top` on."""
+def lay_out(
+    subject: Subject | Expansion,
+    top: float,
+    width: float,
+    ends: Iterable[int] = (),
+    rows: int = 1,
+    beside: Iterable[int] = (),
+) -> Plan:
+    """Picture, chips and legend below one another, from `top` on.
+
+    Args:
+        subject: whose players they are.
+        top: where the picture starts.
+        width: of the card.
+        ends: tokens that lines from patches end at, the most important first.
+        rows: lines of numbers in the legend, one for each colour scale; none without a legend.
+        beside: tokens that lines end at in pictures that this one stands beside: their words are to be level.
+    """
+    ends = list(dict.fromkeys(ends))
+    lined = {*ends, *beside}
     picture: Box = (MARGIN, top, MARGIN, top)
-    if explanation.grid:
-        rows, columns = explanation.grid
-        cell = min((width - 2 * MARGIN) / columns, _MOST_PICTURE / max(rows, columns))
-        w, h = cell * columns, cell * rows
+    if subject.grid:
+        grid_rows, columns = subject.grid
+        cell = min((width - 2 * MARGIN) / columns, _MOST_PICTURE / max(grid_rows, columns))
+        w, h = cell * columns, cell * grid_rows
         picture = ((width - w) / 2, top, (width + w) / 2, top + h)
-    chips, bottom = _lay_out_chips(explanation, picture[3] + (64.0 if has_edges else 24.0), width)
+    chips, lines, bottom = _lay_out_chips(subject, picture[3] + (64.0 if lined else 24.0), width, lined)
     legend_top = bottom + 12
-    height = legend_top + (80 if has_edges and width < NARROW else 48)
-    return Plan(explanation.grid, picture, chips, legend_top, width, height)
+    height = legend_top + (18 + LEGEND_TEXT + 4 + SCALE_LINE * rows if rows else 6)
+    if lined and width < NARROW:
+        height += LINES_KEY
+    return Plan(subject.grid, picture, chips, legend_top, width, height, _lay_out_lanes(chips, lines, ends, width))
 
 
-def _lay_out_chips(explanation: Expansion, top: float, width: float) -> tuple[dict[int, Box], float]:
-    """Centred lines of chips: the tokens, and before them image players without a grid; boxes and their lower end."""
-    room = width - 2 * MARGIN
-    groups = [range(explanation.n_image, explanation.n_players)]
-    if not explanation.grid:
-        groups.insert(0, range(explanation.n_image))
-    boxes: dict[int, Box] = {}
+def _lay_out_chips(
+    subject: Subject | Expansion, top: float, width: float, ends: set[int]
+) -> tuple[dict[int, Box], list[list[int]], float]:
+    """Centred lines of chips: the tokens, and before them image players without a grid.
+
+    Returns their boxes, the players of each line, and the lower end. Lines of chips are further apart where lines from
+    patches pass.
+    """
+    room, gap = width - 2 * MARGIN, LANE if ends else CHIP_GAP
+    groups = [range(subject.n_image, subject.n_image + subject.n_text)]
+    if not subject.grid:
+        groups.insert(0, range(subject.n_image))
+    lines: list[list[int]] = []
+    sizes: dict[int, float] = {}
     for group in groups:
         # Wide enough for the label and for a signed value below it.
-        widths = [min(room, max(46.0, text_width(explanation.labels[i], CHIP_TEXT) + 20)) for i in group]
-        for line in wrap(widths, CHIP_GAP, room):
-            left = (width - sum(widths[k] for k in line) - CHIP_GAP * (len(line) - 1)) / 2
-            for k in line:
-                boxes[group[k]] = (left, top, left + widths[k], top + CHIP_HEIGHT)
-                left += widths[k] + CHIP_GAP
-            top += CHIP_HEIGHT + CHIP_GAP
-    return boxes, top
+        widths = [min(room, max(46.0, text_width(subject.labels[i], CHIP_TEXT) + 20)) for i in group]
+        sizes.update(zip(group, widths, strict=True))
+        lines += [[group[k] for k in line] for line in wrap(widths, gap, room)]
+    last = max((k for k, line in enumerate(lines) if ends.intersection(line)), default=0)
+    boxes: dict[int, Box] = {}
+    for k, line in enumerate(lines):
+        left = (width - sum(sizes[i] for i in line) - gap * (len(line) - 1)) / 2
+        for i in line:
+            boxes[i] = (left, top, left + sizes[i], top + CHIP_HEIGHT)
+            left += sizes[i] + gap
+        top += CHIP_HEIGHT + (ROW_GAP if k < last else CHIP_GAP)
+    return boxes, lines, top
+
+
+def _lay_out_lanes(
+    chips: dict[int, Box], lines: Sequence[Sequence[int]], ends: Sequence[int], width: float
+) -> dict[int, list[tuple[float, float, float]]]:
+    """For each token that lines end at, the nearest gap in every line of chips above it, of two rather the inner one.
+
+    Two tokens share none if they can.
+    """
+    used: dict[Point, int] = {}
+    lanes = {}
+    for token in ends:
+        at = next(k for k, line in enumerate(lines) if token in line)
+        x = (chips[token][0] + chips[token][2]) / 2
+        lane: list[tuple[float, float, float]] = []
+        for line in reversed(lines[:at]):
+            _, upper, _, lower = chips[line[0]]
+            gaps = [chips[i][0] - LANE / 2 for i in line] + [chips[line[-1]][2] + LANE / 2]
+            gaps = [gap for gap in gaps if LANE / 2 <= gap <= width - LANE / 2]
+            costs = [abs(g - x) + abs(g - width / 2) / 4 + 7 * LANE * used.get((g, upper), 0) for g in gaps]
+            x = gaps[int(np.argmin(costs))]
+            used[x, upper] = used.get((x, upper), 0) + 1
+            lane.insert(0, (x, upper, lower))
+        lanes[token] = lane
+    return lanes
+
+
+def ruler(count: int, length: float) -> range:
+    """Which of `count` rows or columns, from 0, over `length` CSS pixels have room for their number."""
+    return range(0, count, next((step for step in (1, 2, 5, 10) if step * length / count >= RULER_STEP), 20))

@@ -6,7 +6,7 @@ on colour alone: chips and the strongest patches carry signed numbers, and negat
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,6 +21,7 @@ from .drawing import (
     NEGATIVE,
     POSITIVE,
     Box,
+    Colour,
     Point,
     Sheet,
     colour_of,
@@ -35,17 +36,23 @@ from .layout import (
     CHIP_TEXT,
     FACT_LINE,
     FACT_TEXT,
+    LEGEND_TEXT,
+    LINES_KEY,
     MARGIN,
     NARROW,
+    RULER_TEXT,
+    SCALE_LINE,
     TITLE_LINE,
     TITLE_TEXT,
     Content,
     Head,
     Plan,
+    Scale,
     check_options,
     content_of,
     lay_out,
     lay_out_head,
+    ruler,
 )
 from .picture import Picture, to_png
 from .words import alt_text, default_title
@@ -55,7 +62,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Picture", "alt_text", "draw", "to_png"]
 
-_VALUE_TEXT = 11.0
+_VALUE_TEXT, _NUMBER = 11.0, 10.5
+_PLUG = 10.0  # between the ends of lines
+_DOT = 0.68  # where in its patch a line starts, from the top: below the number
 _GRID_LINE = (240, 240, 242)
 _NO_PICTURE = (236, 237, 240)
 _ABSENT_INK = (170, 173, 181)
@@ -68,8 +77,8 @@ def draw(
     condition: int | str | None = None,
     players: Sequence[int | str] | NDArray[np.bool_] | None = None,
     edges: int = 8,
-    scaling: str = "joint",
-    scale: float | None = None,
+    scaling: str = "auto",
+    scale: Scale = None,
     width: int = 720,
     title: str | None = None,
     coefficients: bool = False,
@@ -83,8 +92,10 @@ def draw(
         condition: a player (number or label): show its interactions with every other player instead of values.
         players: a subset, as a boolean mask (n,) or as numbers or labels: everything outside is greyed.
         edges: how many of the strongest interactions between image and caption to draw as lines; dashed is negative.
-        scaling: "joint" (patches and tokens on one colour scale) or "separate" (each on its own).
-        scale: absolute value (logits) of full colour, to compare pictures; by default the largest shown.
+        scaling: "joint" (patches and tokens on one colour scale), "separate" (each on its own), or "auto": separate
+            where the largest value of a token is more than three times that of a patch. The legend says which.
+        scale: absolute value (logits) of full colour, to compare pictures, or one for patches and one for tokens; by
+            default the largest shown.
         width: width in CSS pixels; the picture has twice as many.
         title: headline; by default what is shown.
         coefficients: show attributions, the coefficients at the empty input, which are no contributions.
@@ -98,7 +109,7 @@ def draw(
     check_options(edges, scaling, scale, width)
     content = content_of(explanation, condition, players, edges, scaling, scale, coefficients)
     head = head_of(explanation, content, width, title, coefficients)
-    return paint(explanation, content, head, lay_out(explanation, bool(content.edges), head.height, width))
+    return paint(explanation, content, head, plan_of(explanation, content, head.height, width))
 
 
 def head_of(
@@ -110,12 +121,20 @@ def head_of(
     return lay_out_head(title, explanation.facts(), width)
 
 
+def plan_of(explanation: Expansion, content: Content, top: float, width: float, beside: Iterable[Content] = ()) -> Plan:
+    """Where everything goes, from `top` on; beside pictures with other contents of as many players."""
+    ends = [term.players[1] for term in content.edges]
+    others = {term.players[1] for other in beside for term in other.edges}
+    return lay_out(explanation, top, width, ends, 1 if _is_joint(content) else 2, others)
+
+
 def paint(explanation: Expansion, content: Content, head: Head, plan: Plan) -> Image.Image:
     """The picture of what was chosen, with everything where the plan says."""
     sheet = Sheet(plan.width, plan.height)
-    _draw_head(sheet, head)
+    draw_head(sheet, head)
     if plan.grid:
         _draw_patches(sheet, explanation, content, plan.picture)
+        draw_rulers(sheet, plan)
     _draw_edges(sheet, content, plan)
     _draw_patch_values(sheet, explanation, content, plan)
     for player, box in plan.chips.items():
@@ -131,11 +150,8 @@ def _grown(box: Box, by: float) -> Box:
     return box[0] - by, box[1] - by, box[2] + by, box[3] + by
 
 
-def _centre(box: Box) -> Point:
-    return (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
-
-
-def _draw_head(sheet: Sheet, head: Head) -> None:
+def draw_head(sheet: Sheet, head: Head) -> None:
+    """Title and facts."""
     y = 28.0
     for k, line in enumerate(head.title):
         sheet.text((MARGIN, y + TITLE_LINE * k), line, TITLE_TEXT)
@@ -160,10 +176,11 @@ def _draw_patches(sheet: Sheet, explanation: Expansion, content: Content, pictur
     opacity = _FULL_TINT * np.clip(np.abs(shares), 0, 1)
     colours[~inside], opacity[~inside] = CARD, 0.86
     sheet.tint(picture, colours, opacity)
-    _draw_grid(sheet, picture, rows, columns)
+    draw_grid(sheet, picture, rows, columns)
 
 
-def _draw_grid(sheet: Sheet, picture: Box, rows: int, columns: int) -> None:
+def draw_grid(sheet: Sheet, picture: Box, rows: int, columns: int) -> None:
+    """Lines between patches."""
     left, top, right, bottom = picture
     for k in range(rows + 1):
         y = top + (bottom - top) * k / rows
@@ -173,6 +190,18 @@ def _draw_grid(sheet: Sheet, picture: Box, rows: int, columns: int) -> None:
         sheet.path([(x, top), (x, bottom)], _GRID_LINE, 0.5)
 
 
+def draw_rulers(sheet: Sheet, plan: Plan) -> None:
+    """Numbers of the rows, on the left, and of the columns, above: "patch 2,6" is in row 2 and column 6."""
+    rows, columns = plan.grid or (1, 1)
+    left, top, right, bottom = plan.picture
+    for k in ruler(columns, right - left):
+        at = left + (right - left) * (k + 0.5) / columns
+        sheet.text((at, top - 8), str(k + 1), RULER_TEXT, MUTED, anchor="mm")
+    for k in ruler(rows, bottom - top):
+        at = top + (bottom - top) * (k + 0.5) / rows
+        sheet.text((left - 6, at), str(k + 1), RULER_TEXT, MUTED, anchor="rm")
+
+
 def _draw_patch_values(sheet: Sheet, explanation: Expansion, content: Content, plan: Plan, most: int = 6) -> None:
     if not plan.grid or (plan.picture[2] - plan.picture[0]) / plan.grid[1] < 36:
         return  # numbers would not fit
@@ -180,23 +209,52 @@ def _draw_patch_values(sheet: Sheet, explanation: Expansion, content: Content, p
     for player in np.argsort(-np.abs(values), kind="stable")[:most]:
         if values[player]:
             left, top, _, _ = plan.box_of(int(player))
-            sheet.text((left + 4, top + 9), signed(float(values[player])), 10.5, INK, halo=1.5)
+            told = signed(float(values[player]))
+            # On a plate of its own: lines of other patches may pass behind it.
+            sheet.box((left + 2, top + 2, left + 8 + text_width(told, _NUMBER), top + 17), fill=CARD, radius=3)
+            sheet.text((left + 5, top + 9.5), told, _NUMBER, INK)
 
 
 def _draw_edges(sheet: Sheet, content: Content, plan: Plan) -> None:
     if not content.edges:
         return
     strongest = abs(content.edges[0].value)
-    # Weakest first, so that the strongest lie on top.
+    dots: list[tuple[Point, float, Colour]] = []
+    # Weakest first, so that the strongest lie on top; dots last, so that no line covers another one's.
     for term in reversed(content.edges):
         patch, token = term.players
-        start, chip = _centre(plan.box_of(patch)), plan.chips[token]
-        points = curve(start, ((chip[0] + chip[2]) / 2, chip[1]))
+        points = _line(plan, patch, token, _end(content, plan, patch, token))
         share = abs(term.value) / strongest
         colour, width = (POSITIVE if term.value > 0 else NEGATIVE), 1.2 + 4.0 * share
         sheet.path(points, CARD, width + 2.4)
         sheet.path(points, mix(CARD, colour, 0.45 + 0.55 * share), width, dashed=term.value < 0)
-        sheet.dot(start, 2.2 + 2.2 * share, colour)
+        dots += [(at, 2.2 + 2.2 * share, colour) for at in (points[0], points[-1])]
+    for at, radius, colour in dots:  # the lower ones are half behind their chips, like plugs
+        sheet.dot(at, radius, colour)
+
+
+def _line(plan: Plan, patch: int, token: int, x: float) -> list[Point]:
+    """From a patch to the upper edge of a token's chip at `x`, between the chips that stand above it."""
+    points = [_start(plan, patch)]
+    for lane, upper, lower in plan.lanes[token]:
+        points += [*curve(points[-1], (lane, upper)), (lane, lower)]
+    return points + curve(points[-1], (x, plan.chips[token][1]))
+
+
+def _start(plan: Plan, patch: int) -> Point:
+    left, top, right, bottom = plan.box_of(patch)
+    return (left + right) / 2, top + _DOT * (bottom - top)
+
+
+def _end(content: Content, plan: Plan, patch: int, token: int) -> float:
+    """Where a line meets its token: beside the others that do, from left to right as they come."""
+    left, _, right, _ = plan.chips[token]
+    patches = [term.players[0] for term in content.edges if term.players[1] == token]
+    if plan.lanes[token]:  # they have come through one gap
+        return (left + right) / 2
+    patches.sort(key=lambda one: _start(plan, one))
+    apart = min(_PLUG, (right - left - _PLUG) / len(patches))
+    return (left + right) / 2 + apart * (patches.index(patch) - (len(patches) - 1) / 2)
 
 
 def _draw_chip(sheet: Sheet, label: str, content: Content, player: int, scale: float, box: Box) -> None:
@@ -215,24 +273,29 @@ def _draw_chip(sheet: Sheet, label: str, content: Content, player: int, scale: f
         sheet.text((x, box[1] + 33), signed(value), _VALUE_TEXT, ink_on(fill), anchor="mm")
 
 
+def _is_joint(content: Content) -> bool:
+    return bool(np.isclose(content.image_scale, content.text_scale))
+
+
 def _draw_legend(sheet: Sheet, content: Content, top: float) -> None:
-    steps, w, h = 120, 150.0, 10.0
+    """The colour scale, with a line of numbers for whatever it belongs to."""
+    steps, w, h = 120, min(150.0, sheet.width - 2 * MARGIN - 110), 10.0
     left = MARGIN
     for k in range(steps):
         x = left + w * k / steps
         sheet.box((x, top, x + w / steps + 0.5, top + h), fill=colour_of(2 * (k + 0.5) / steps - 1))
-    scales = [content.image_scale, content.text_scale]
-    if np.isclose(scales[0], scales[1]):
+    sheet.text((left + w + 12, top + 5), "logits", LEGEND_TEXT, MUTED)
+    rows = {"patches and words": content.image_scale}
+    if not _is_joint(content):
+        rows = {"patches": content.image_scale, "words": content.text_scale}
+    y = top + 15
+    for name, scale in rows.items():
         for share, anchor in ((0.0, "la"), (0.5, "ma"), (1.0, "ra")):
-            sheet.text((left + w * share, top + 15), signed((2 * share - 1) * scales[0]), 11, MUTED, anchor)
-        note = "logits"
-    else:
-        sheet.text((left, top + 15), "lowers", 11, MUTED, "la")
-        sheet.text((left + w, top + 15), "raises", 11, MUTED, "ra")
-        note = f"patches \u00b1{scales[0]:.2f}, words \u00b1{scales[1]:.2f}"
-    sheet.text((left + w + 12, top + 5), note, 11.5, MUTED)
+            sheet.text((left + w * share, y), signed((2 * share - 1) * scale), LEGEND_TEXT, MUTED, anchor)
+        sheet.text((left + w + 12, y), name, LEGEND_TEXT, MUTED, "la")
+        y += SCALE_LINE
     if content.edges:
-        _draw_edge_key(sheet, content.edges[0].value, top + 34 if sheet.width < NARROW else top)
+        _draw_edge_key(sheet, content.edges[0].value, y + LINES_KEY - 22 if sheet.width < NARROW else top)
 
 
 def _draw_edge_key(sheet: Sheet, strongest: float, top: float) -> None:

@@ -10,7 +10,9 @@ from typing import Any
 
 from PIL import Image
 
-from .drawing import DEVICE
+from .drawing import DEVICE, MUTED, Sheet, lines_of
+
+_NOTE_TEXT, _NOTE_LINE, _NOTE_GAP = 11.5, 16.0, 6  # of a footnote, CSS pixels
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,19 @@ class Picture:
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the picture as PNG, or whatever the ending says."""
         self.image.save(path)
+
+    def with_footnote(self, text: str) -> Picture:
+        """The picture with a line below it, as wide as the picture; its words say the same."""
+        width = self.image.width / DEVICE
+        lines = lines_of(text, _NOTE_TEXT, width - 32)
+        note = Sheet(width, 16 + _NOTE_LINE * len(lines))
+        for k, line in enumerate(lines):
+            note.text((16, 8 + _NOTE_LINE * (k + 0.5)), line, _NOTE_TEXT, MUTED)
+        strip, top = note.finish(), self.image.height + DEVICE * _NOTE_GAP
+        both = Image.new("RGBA", (self.image.width, top + strip.height))
+        both.paste(self.image, (0, 0))
+        both.paste(strip, (0, top))
+        return Picture(both, f"{self.words}\n{text}")
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> tuple[dict[str, str], dict[str, Any]]:
         png = base64.b64encode(to_png(self.image, compact=True)).decode("ascii")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterable
+from dataclasses import replace
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -30,7 +31,8 @@ body { margin: 0 auto; padding: 2rem 1rem 4rem; max-width: 780px; background: va
   font: 16px/1.55 system-ui, -apple-system, "Segoe UI", sans-serif; }
 h1 { font-size: 1.6rem; line-height: 1.25; margin: 0 0 .4rem; overflow-wrap: anywhere; }
 h2 { font-size: 1.15rem; margin: 2.4rem 0 .6rem; }
-p { margin: .5rem 0; } .muted { color: var(--muted); }
+p { margin: .5rem 0; } .remark { border-left: 3px solid var(--line); padding-left: .7rem; }
+.muted { color: var(--muted); }
 dl { display: grid; grid-template-columns: repeat(auto-fit, minmax(150px, 1fr)); gap: .7rem; margin: 1.2rem 0; }
 dl div { background: var(--card); border: 1px solid var(--line); border-radius: 10px; padding: .55rem .8rem; }
 dt { color: var(--muted); font-size: .82rem; } dd { margin: 0; font-size: 1.12rem; font-variant-numeric: tabular-nums;
@@ -54,17 +56,21 @@ def html(explanation: Explanation, title: str | None = None) -> str:
         explanation: what to report on.
         title: headline; by default the caption.
     """
-    caption = f"Why the model finds this image similar to \u201c{explanation.text}\u201d"
     model = model_name(explanation.model) or "an encoder"
+    heading = explanation.claims.heading("the model", f"\u201c{explanation.text}\u201d")
+    heading = heading[:1].upper() + heading[1:]
     parts = [
-        f"<h1>{escape(title or caption)}</h1>",
+        f"<h1>{escape(title or heading)}</h1>",
         f'<p class="muted">{escape(model)}, explained by FIxLIP-Lab {__version__}</p>',
+        "".join(f'<p class="remark">{escape(remark)}</p>' for remark in explanation.remarks()),
         _facts(explanation),
         _picture(draw(explanation), alt_text(explanation), 720),
     ]
     if explanation.order > 1:
-        parts += [_how_to_read(explanation), _conditioned(explanation), _interactions(explanation)]
-    parts.append(_first_order(explanation))
+        parts.append(_how_to_read(explanation))
+    parts.append(_contributions(explanation))
+    if explanation.order > 1:
+        parts += [_conditioned(explanation), _interactions(explanation)]
     body = "\n".join(part for part in parts if part)
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
@@ -77,8 +83,8 @@ def html(explanation: Explanation, title: str | None = None) -> str:
 
 def _facts(explanation: Explanation) -> str:
     facts = {
-        "similarity of the pair (logit)": f"{explanation.full_value:.2f}",
-        "with everything removed": f"{explanation.empty_value:.2f}",
+        "similarity of the pair (logit)": _number(explanation.full_value),
+        "with everything removed": _number(explanation.empty_value),
         "presence probability p": f"{explanation.p:g}",
         "estimator": explanation.estimator or "not named",
         explanation.counts: f"{explanation.budget:,}" if explanation.budget else "not recorded",
@@ -87,6 +93,10 @@ def _facts(explanation: Explanation) -> str:
         facts["expected faithfulness"] = f"{explanation.expected_faithfulness:.3f}"
     rows = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in facts.items())
     return f"<dl>{rows}</dl>"
+
+
+def _number(value: float) -> str:
+    return "not known" if np.isnan(value) else f"{value:.2f}"
 
 
 def _picture(image: Image.Image, alt: str, width: int) -> str:
@@ -107,10 +117,13 @@ def _how_to_read(explanation: Explanation) -> str:
 
 def _conditioned(explanation: Explanation) -> str:
     """One map for each token, all on one colour scale."""
+    # The page says the notes once.
+    explanation = replace(explanation, subject=replace(explanation.subject, origins=(None, None)))
     tokens = range(explanation.n_image, explanation.n_players)
-    if not explanation.grid or not tokens:
+    strongest = explanation.top(1)
+    if not explanation.grid or not strongest:
         return ""
-    scale = float(np.abs(explanation.crossmodal()).max()) or 1.0
+    scale = abs(strongest[0].value)
     tiles = []
     for token in tokens:
         picture = draw(explanation, condition=token, scale=scale, width=480)
@@ -129,20 +142,19 @@ def _interactions(explanation: Explanation) -> str:
     return text
 
 
-def _first_order(explanation: Explanation) -> str:
-    """First-order values of all tokens and of the strongest patches."""
-    values = explanation.first_order()
-    terms = values.top(values.n_players, kind="players")
-    patches = [term for term in terms if term.players[0] < values.n_image]
+def _contributions(explanation: Explanation) -> str:
+    """Values of all tokens and of the strongest patches."""
+    terms = explanation.top(explanation.n_players, kind="players")
+    patches = [term for term in terms if term.players[0] < explanation.n_image]
     shown = [term for term in terms if term not in patches] + patches[:8]
     if not shown:
         return ""
     meaning = (
         "How much the similarity changes on average when the word or patch is added, while every other one is present "
-        f"with probability {values.p:g}."
+        f"with probability {explanation.p:g}."
     )
     table = _table("word or patch", _rows(shown))
-    return f'<h2>Words and strongest patches, one by one</h2><p class="muted">{meaning}</p>{table}'
+    return f'<h2>What words and the strongest patches contribute</h2><p class="muted">{meaning}</p>{table}'
 
 
 def _rows(terms: Iterable[Term]) -> list[str]:

@@ -30,27 +30,31 @@ def default_title(
     if not inside.all():
         value = float(explanation.predict(inside)[0])
         return f"{inside.sum()} of {explanation.n_players} players: predicted similarity {value:.2f}"
-    together = "" if explanation.order == 1 else ", and what goes together"
+    head = explanation.headline + explanation.verdict
     if coefficients:
-        return f"{explanation.headline}: coefficients at the empty input{together}"
-    return f"{explanation.headline}: what each part contributes{together}"
+        together = "" if explanation.order == 1 else ", and what goes together"
+        return f"{head}: coefficients at the empty input{together}"
+    return f"{head}: {explanation.shown}"
 
 
 def alt_text(explanation: Expansion, condition: int | str | None = None) -> str:
-    """One or two sentences for whoever cannot see the picture, of the whole or of one player's interactions."""
-    size = f"({explanation.n_image} patches, {explanation.n_text} tokens)"
+    """A few sentences for whoever cannot see the picture, of the whole or of one player's interactions."""
+    grid = f" in {explanation.grid[0]} rows and {explanation.grid[1]} columns" if explanation.grid else ""
+    named = ', "patch 2,1" is in row 2 and column 1' if "patch 2,1" in explanation.labels else ""
+    size = f"({explanation.n_image} patches{grid}{named}; {explanation.n_text} tokens)"
     if condition is not None:
         player = explanation.find(condition)
         values = explanation.condition(player)
         strongest = [int(i) for i in np.argsort(-np.abs(values), kind="stable")[:3] if values[i]]
         named = "; ".join(f"{explanation.labels[i]} {signed(float(values[i]))}" for i in strongest)
         head = f'Interactions of {quoted(explanation, player)} in "{explanation.text}" {size}.'
-        return f"{head} Strongest: {named or 'none'}."
+        return " ".join([f"{head} Strongest: {named or 'none'}.", *explanation.notes])
     head = f'{explanation.headline} of an image and "{explanation.text}" {size}.'
-    terms = explanation.top(3, kind="players" if explanation.order == 1 else "crossmodal")
-    if not terms:
-        return head
-    return f"{head} Strongest: " + "; ".join(f"{' with '.join(t.labels[::-1])} {signed(t.value)}" for t in terms) + "."
+    for kind, name in (("players", "contributions"), ("crossmodal", "interactions")):
+        terms = [f"{' with '.join(term.labels[::-1])} {signed(term.value)}" for term in explanation.top(3, kind=kind)]
+        if terms:
+            head += f" Strongest {name}: {'; '.join(terms)}."
+    return " ".join([head, *explanation.remarks()])
 
 
 def quoted(explanation: Expansion, player: int) -> str:
