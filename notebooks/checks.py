@@ -198,3 +198,164 @@ EXERCISES["05.2"] = Exercise(
         ),
     ],
 )
+
+
+# ---- 06 insertion and deletion
+
+
+def _trapezoids(height: Any) -> float:
+    return float(((height[1:] + height[:-1]) / 2).sum() / (len(height) - 1))
+
+
+EXERCISES["06.1"] = Exercise(
+    cases=lambda rng: [
+        (np.array([1.0, 1.0, 0.0]), np.array([1.0, 0.0, 0.0])),
+        *((rng.normal(size=n), rng.normal(size=n)) for n in (2, 7, 57)),
+    ],
+    reference=lambda insert, delete: _trapezoids(insert - delete),
+    hint="every step has a width of 1 / (number of points - 1) and the mean height of its two ends.",
+    mistakes=[
+        (
+            lambda insert, delete: float(np.mean(insert - delete)),
+            "a plain mean counts the two ends in full; a trapezoid has the mean of its two ends as its height.",
+        ),
+        (
+            lambda insert, delete: _trapezoids(np.abs(insert - delete)),
+            "where deletion lies above insertion the area counts as negative.",
+        ),
+        (
+            lambda insert, delete: _trapezoids(insert - delete) * (1 - 1 / len(insert)),
+            "between n points there are n - 1 steps.",
+        ),
+        (lambda insert, delete: _trapezoids(delete - insert), "insertion minus deletion; the sign is turned round."),
+        (lambda insert, delete: _trapezoids(insert - delete) * (len(insert) - 1), "the steps are not 1 wide."),
+    ],
+)
+
+
+def _kept(values: Any, sizes: Any) -> Any:
+    """Masks that keep the players of lowest value, as many as each size says."""
+    rank = np.argsort(np.argsort(values))
+    return (rank[None, :] < np.asarray(sizes)[:, None]).astype(float)
+
+
+EXERCISES["06.2"] = Exercise(
+    cases=lambda rng: [(np.array([3.0, 1.0, 2.0]),), *((rng.normal(size=n),) for n in (5, 8, 12))],
+    reference=lambda values: _kept(values, np.arange(len(values), -1, -1)),
+    hint="the first to go is the most important; return an array of zeros and ones or of booleans.",
+    mistakes=[
+        (
+            lambda values: _kept(-values, np.arange(len(values), -1, -1)),
+            "these keep the highest, which is insertion; for deletion the highest goes first.",
+        ),
+        (
+            lambda values: (np.argsort(values)[None, :] < np.arange(len(values), -1, -1)[:, None]).astype(float),
+            "argsort says who comes k-th, not at which place player i is; sort once more: argsort(argsort(values)).",
+        ),
+        (
+            lambda values: _kept(values, np.arange(len(values), 0, -1)),
+            "the last row is missing, where nobody is left.",
+        ),
+        (
+            lambda values: _kept(values, np.arange(len(values) + 1)),
+            "the rows stand upside down: the first keeps everybody.",
+        ),
+    ],
+)
+
+
+# ---- 07 the pointing game
+
+
+def _quarters() -> Any:
+    """(4, 49), the patches of each quarter of a 7 x 7 grid."""
+    cells = np.zeros((4, 7, 7), bool)
+    cells[0, :3, :3] = cells[1, :3, 4:] = cells[2, 4:, :3] = cells[3, 4:, 4:] = True
+    return cells.reshape(4, 49)
+
+
+def _word_values(rng: Any, k: int) -> tuple[Any, Any, Any]:
+    cells = _quarters()
+    return rng.normal(size=49) + cells[k], cells[k], np.delete(cells, k, axis=0).any(axis=0)
+
+
+def _pgr(inside: Any, outside: Any) -> float:
+    correct = inside[inside > 0].sum() - outside[outside < 0].sum()
+    return float(correct / (np.abs(inside).sum() + np.abs(outside).sum()))
+
+
+EXERCISES["07.1"] = Exercise(
+    cases=lambda rng: [
+        (np.array([2.0, -1.0, 0.5, -3.0, 9.0]), np.array([1, 1, 0, 0, 0], bool), np.array([0, 0, 1, 1, 0], bool)),
+        *(_word_values(rng, k) for k in range(4)),
+    ],
+    reference=lambda values, own, others: _pgr(values[own], values[others]),
+    hint="correct: positive in the own quarter and negative in the others; wrong: the rest; sum sizes, not signs.",
+    mistakes=[
+        (
+            lambda values, own, others: _pgr(values[own], values[~own]),
+            "patches in neither mask, the cross in the middle, do not count.",
+        ),
+        (
+            lambda values, own, others: (
+                np.maximum(values[own], 0).sum()
+                / (np.maximum(values[own], 0).sum() + np.maximum(values[others], 0).sum())
+            ),
+            "negative values count, too: in the other quarters they are correct, in the own one wrong.",
+        ),
+        (
+            lambda values, own, others: ((values[own] > 0).sum() + (values[others] < 0).sum()) / (own | others).sum(),
+            "this counts patches; PGR adds up the sizes of their values.",
+        ),
+        (lambda values, own, others: 1 - _pgr(values[own], values[others]), "this is the share of what is wrong."),
+    ],
+)
+
+
+def _pointed(values: Any, how: Callable[[Any], Any] = np.sum) -> int:
+    return int(np.argmax([how(values[:49][cell]) for cell in _quarters()]))
+
+
+def _quarter_cases(rng: Any, explanation: Any) -> list[tuple[Any, str]]:
+    """The explanation itself, and ones where the strongest patch lies in another quarter than the largest sum."""
+    words = explanation.labels[explanation.n_image :]
+    cases = [(explanation, word) for word in words]
+    for k in range(8):
+        player = explanation.n_image + k % len(words)
+        interactions = np.array(_random_explanation(rng, explanation).interactions)
+        right, loud = rng.choice(4, 2, replace=False)
+        pull = 0.3 * rng.normal(size=49) + 1.0 * _quarters()[right]
+        pull[rng.choice(np.flatnonzero(_quarters()[loud]))] = 4.0
+        interactions[:49, player] = interactions[player, :49] = pull
+        made = replace(explanation, interactions=interactions, value_errors=None, stderr=None)
+        cases.append((made, words[k % len(words)]))
+    return cases
+
+
+EXERCISES["07.2"] = Exercise(
+    cases=_quarter_cases,
+    reference=lambda explanation, word: _pointed(explanation.condition(word)),
+    hint="explanation.condition(word) holds a value for every player; the first 49 are patches, seven to a row.",
+    mistakes=[
+        (
+            lambda explanation, word: [float(explanation.condition(word)[:49][cell].sum()) for cell in _quarters()],
+            "these are the four sums; return which of them is the largest, a number from 0 to 3.",
+        ),
+        (
+            lambda explanation, word: np.array([explanation.condition(word)[:49][cell].sum() for cell in _quarters()]),
+            "these are the four sums in an array; return which of them is the largest, a number from 0 to 3.",
+        ),
+        (
+            lambda explanation, word: _pointed(explanation.condition(word), np.max),
+            "this is where the strongest patch lies; one loud patch may lie elsewhere than the largest sum.",
+        ),
+        (
+            lambda explanation, word: _pointed(explanation.values),
+            "the patches' values are the same for every word; condition(word) holds those of the word.",
+        ),
+        (
+            lambda explanation, word: _pointed(explanation.condition(word)) + 1,
+            "quarters are counted from 0.",
+        ),
+    ],
+)
