@@ -9,6 +9,7 @@ from toys import make, mosaic
 
 from fixlip import Explanation
 from fixlip.pictures import alt_text, draw, drawing, layout, pair
+from fixlip.pictures.cells import draw_cells
 from fixlip.pictures.curves import Line, draw_curves
 from fixlip.pictures.masked import draw_masked
 from fixlip.pictures.words import model_name
@@ -388,6 +389,20 @@ def test_a_long_title_and_a_long_key_make_the_picture_taller():
     assert draw_curves(many, title="t", x_label="x", width=900).height == few.height
 
 
+def test_curves_may_have_shares_and_ticks_of_their_own():
+    def drawn(x, **options):
+        return draw_curves([falling(x=x)], title="t", x_label="x", **options)
+
+    equal, late = drawn([0.0, 0.25, 0.5, 0.75, 1.0]), drawn([0.5, 0.6, 0.7, 0.8, 0.9])
+    assert equal.tobytes() == draw_curves([falling()], title="t", x_label="x").tobytes()
+    assert not colours_along(late, 0.3)[0][colours_along(late, 0.3)[0] > 2 * 70].size
+    assert colours_along(late, 0.7)[0].max() == pytest.approx(2 * (78 + 222 / 2), abs=6)
+    assert drawn(None, ticks={"few": 0.1, "many": 1.0}).tobytes() != equal.tobytes()
+    for x in ([0.0, 1.0], [0.0, 0.5, 0.4, 0.7, 1.0]):
+        with pytest.raises(ValueError, match="as many shares"):
+            drawn(x)
+
+
 def test_curves_that_do_not_vary_and_no_curves_at_all_are_drawn():
     assert draw_curves([], title="t", x_label="x").size == draw_curves([falling()], title="t", x_label="x").size
     flat = draw_curves([Line("flat", [5.0, 5.0], drawing.POSITIVE)], title="t", x_label="x", levels=[5.0])
@@ -513,3 +528,37 @@ def test_ink_reads_on_every_colour():
         background = drawing.colour_of(share)
         light, dark = sorted((luminance(background), luminance(drawing.ink_on(background))), reverse=True)
         assert (light + 0.05) / (dark + 0.05) >= 4.2
+
+
+# ---- cells
+
+
+def test_cells_are_red_above_zero_and_blue_below():
+    table = np.array([[2.0, -2.0, 0.0], [0.0, 1.0, 2.0]])
+    names = {"rows": ["a", "b"], "columns": ["x", "y", "z"]}
+    image = np.asarray(draw_cells(table, title="t", width=400, **names).convert("RGB"), int)
+    red, blue = ((np.abs(image - c).sum(axis=2) < 6) for c in (drawing.POSITIVE, drawing.NEGATIVE))
+    third = image.shape[1] / 3
+    assert np.flatnonzero(blue.any(axis=0)).min() > third and np.flatnonzero(blue.any(axis=0)).max() < 2.3 * third
+    assert np.flatnonzero(red.any(axis=0)).min() < third and np.flatnonzero(red.any(axis=0)).max() > 2.3 * third
+    assert np.flatnonzero(blue.any(axis=1)).max() < np.flatnonzero(red.any(axis=1)).max()
+
+
+def test_cells_over_a_picture_cover_only_what_has_a_value():
+    table = np.zeros((2, 3))
+    table[1, 0] = 1.0
+    scene = Image.new("RGB", (90, 60), (10, 200, 10))
+    image = np.asarray(draw_cells(table, title="t", image=scene, width=400).convert("RGB"), int)
+    tinted = (image[..., 0] > 120) & (image[..., 1] < 120)
+    bare = np.abs(image - (10, 200, 10)).sum(axis=2) < 6
+    assert bare.sum() == pytest.approx(5 * tinted.sum(), rel=0.05)
+    assert np.flatnonzero(tinted.any(axis=0)).max() < image.shape[1] / 2
+
+
+@pytest.mark.parametrize(
+    ("values", "names", "message"),
+    [(np.zeros(3), {}, "got shape"), (np.full((1, 1), np.nan), {}, "finite"), (np.zeros((2, 2)), {}, "names: got 0")],
+)
+def test_cells_that_make_no_table_are_refused(values, names, message):
+    with pytest.raises(ValueError, match=message):
+        draw_cells(values, title="t", **names)
