@@ -37,3 +37,155 @@ EXERCISES["00.1"] = Exercise(
     ],
     tolerance=1e-4,
 )
+
+
+# ---- 08 faithfulness
+
+
+def _r2(truth: Any, predicted: Any, weights: Any, mean: float | None = None) -> float:
+    mean = np.average(truth, weights=weights) if mean is None else mean
+    return float(1 - np.sum(weights * (truth - predicted) ** 2) / np.sum(weights * (truth - mean) ** 2))
+
+
+def _ratio(masks: Any, drawn: float, at: float, absent: bool = True) -> Any:
+    """How much more often each mask is drawn at the second p than at the first."""
+    present = masks.sum(axis=1)
+    return (at / drawn) ** present * ((1 - at) / (1 - drawn)) ** ((masks.shape[1] - present) * absent)
+
+
+def _predicted_masks(rng: Any) -> Any:
+    for drawn, at in ((0.5, 0.3), (0.4, 0.7), (0.6, 0.6)):
+        masks = rng.random((80, 6)) < drawn
+        truth = masks @ rng.normal(1.0, 1.0, 6) + rng.normal(0.0, 0.5, 80)
+        yield truth, truth + rng.normal(0.3, 0.2 + masks.mean(axis=1), 80), masks, drawn, at
+
+
+EXERCISES["08.1"] = Exercise(
+    cases=_predicted_masks,
+    reference=lambda truth, predicted, masks, drawn, at: _r2(truth, predicted, _ratio(masks, drawn, at)),
+    hint="R² is one minus the weighted sum of squared errors over the weighted sum of squares about the weighted mean; "
+    "a weight is a ratio of two probabilities of the mask.",
+    mistakes=[
+        (
+            lambda truth, predicted, masks, drawn, at: _r2(truth, predicted, np.ones(len(truth))),
+            "this is R² where the masks were drawn; every mask has to count by its probability elsewhere.",
+        ),
+        (
+            lambda truth, predicted, masks, drawn, at: _r2(truth, predicted, _ratio(masks, drawn, at, absent=False)),
+            "the players that are absent count too: (1 - at) / (1 - drawn) for each of them.",
+        ),
+        (
+            lambda truth, predicted, masks, drawn, at: _r2(truth, predicted, _ratio(masks, drawn, at), truth.mean()),
+            "the variance is about the weighted mean; np.average(truth, weights=weights).",
+        ),
+        (
+            lambda truth, predicted, masks, drawn, at: _r2(truth, predicted, _ratio(masks, at, drawn)),
+            "the weights are upside down: probability at the new p over that at the old one.",
+        ),
+        (
+            lambda truth, predicted, masks, drawn, at: float(np.corrcoef(truth, predicted)[0, 1] ** 2),
+            "the square of a correlation forgives offset and scale, and R² does not.",
+        ),
+    ],
+)
+
+
+def _tested_masks(rng: Any, samples: Any, game: Any) -> Any:
+    for at, ps in ((0.3, (0.2, 0.3, 0.5)), (0.7, (0.7, 0.5, 0.3)), (0.5, (0.3, 0.7, 0.5))):
+        masks = rng.random((300, game.n_players)) < at
+        yield samples, ps, masks, game(masks)
+
+
+def _squared_errors(samples: Any, ps: Any, masks: Any, values: Any) -> list[float]:
+    return [float(np.mean((values - samples.explain(p).predict(masks)) ** 2)) for p in ps]
+
+
+EXERCISES["08.2"] = Exercise(
+    cases=_tested_masks,
+    reference=lambda samples, ps, masks, values: ps[int(np.argmin(_squared_errors(samples, ps, masks, values)))],
+    hint="samples.explain(p).predict(masks) costs no model call; compare the mean squares of values minus predictions.",
+    mistakes=[
+        (
+            lambda samples, ps, masks, values: int(np.argmin(_squared_errors(samples, ps, masks, values))),
+            "this is the place in the list; return the p that stands there.",
+        ),
+        (
+            lambda samples, ps, masks, values: ps[int(np.argmax(_squared_errors(samples, ps, masks, values)))],
+            "the smallest error wins, not the largest.",
+        ),
+        (
+            lambda samples, ps, masks, values: max(ps, key=lambda p: samples.explain(p).expected_faithfulness),
+            "expected faithfulness is of masks at each explanation's own p; these masks are given.",
+        ),
+    ],
+)
+
+
+# ---- 09 reading explanations
+
+
+def _switched(game: Any, first: int, second: int, masks: Any, signs: Any) -> float:
+    """Mean of the game with the two players on/on, on/off, off/on and off/off, with these signs."""
+    total = 0.0
+    for sign, (one, other) in zip(signs, ((True, True), (True, False), (False, True), (False, False)), strict=True):
+        asked = masks.copy()
+        asked[:, first], asked[:, second] = one, other
+        total = total + sign * np.asarray(game(asked))
+    return float(np.mean(total))
+
+
+def _pairs_of_players(rng: Any, game: Any) -> Any:
+    for _ in range(3):
+        first, second = (int(player) for player in rng.choice(game.n_players, 2, replace=False))
+        yield game, first, second, rng.random((12, game.n_players)) < 0.5
+
+
+EXERCISES["09.1"] = Exercise(
+    cases=_pairs_of_players,
+    reference=lambda game, first, second, masks: _switched(game, first, second, masks, (1, -1, -1, 1)),
+    hint="four copies of the masks, with both columns set; both together minus either alone plus none, then the mean.",
+    mistakes=[
+        (
+            lambda game, first, second, masks: _switched(game, first, second, masks, (1, 0, 0, -1)),
+            "this is what the two bring together; what each brings alone has to be taken away.",
+        ),
+        (
+            lambda game, first, second, masks: _switched(game, first, second, masks, (1, -1, -1, 0)),
+            "the value without both is missing: it was subtracted twice, so it comes back once.",
+        ),
+        (
+            lambda game, first, second, masks: _switched(game, first, second, masks, (1, -1, 0, 0)),
+            "this is what the second player adds beside the first; subtract what it adds without the first.",
+        ),
+    ],
+    tolerance=1e-4,
+)
+
+
+def _words_and_patches(rng: Any, explanation: Any) -> Any:
+    words = [label for label in explanation.labels[explanation.n_image :] if explanation.labels.count(label) == 1]
+    for _ in range(4):
+        first, second = (int(patch) for patch in rng.choice(explanation.n_image, 2, replace=False))
+        yield explanation, str(rng.choice(words)), first, second
+
+
+def _apart(explanation: Any, word: str, first: int, second: int, error: Any) -> float:
+    player = explanation.find(word)
+    values, errors = explanation.interactions[player], explanation.stderr[1][player]
+    return float(abs(values[first] - values[second]) / error(errors[first], errors[second]))
+
+
+EXERCISES["09.2"] = Exercise(
+    cases=_words_and_patches,
+    reference=lambda *given: _apart(*given, np.hypot),
+    hint="explanation.condition(word) has the interactions and explanation.stderr[1] their standard errors, (n, n); "
+    "the error of a difference is the root of the sum of squares.",
+    mistakes=[
+        (lambda *given: _apart(*given, np.add), "errors of two numbers do not add up; their squares do."),
+        (lambda *given: _apart(*given, np.maximum), "the larger error alone is too small; add the squares of both."),
+        (
+            lambda *given: _apart(*given, lambda a, b: a * a + b * b),
+            "this divides by the variance; its root is the standard error.",
+        ),
+    ],
+)
