@@ -12,7 +12,7 @@ from course import Exercise
 EXERCISES: dict[str, Exercise] = {}
 
 
-def _random_explanation(rng: Any, like: Any) -> Any:
+def random_explanation(rng: Any, like: Any) -> Any:
     """One with random numbers, of the same subject and p as another."""
     n = like.n_players
     upper = np.triu(rng.normal(size=(n, n)), 1)
@@ -25,7 +25,7 @@ def _slope(explanation: Any, player: int) -> float:
 
 EXERCISES["04.1"] = Exercise(
     cases=lambda rng, by_p: [
-        (_random_explanation(rng, by_p[at]), int(rng.integers(by_p[at].n_players)), float(rng.uniform(0.05, 0.95)))
+        (random_explanation(rng, by_p[at]), int(rng.integers(by_p[at].n_players)), float(rng.uniform(0.05, 0.95)))
         for at in (0.2, 0.5, 0.8, 0.4)
     ],
     reference=lambda explanation, player, p: float(

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from course import Exercise
 
+from .ch04 import random_explanation
+
 EXERCISES: dict[str, Exercise] = {}
 
 
@@ -67,7 +69,7 @@ def _quarter_cases(rng: Any, explanation: Any) -> list[tuple[Any, str]]:
     cases = [(explanation, word) for word in words]
     for k in range(8):
         player = explanation.n_image + k % len(words)
-        interactions = np.array(_random_explanation(rng, explanation).interactions)
+        interactions = np.array(random_explanation(rng, explanation).interactions)
         right, loud = rng.choice(4, 2, replace=False)
         pull = 0.3 * rng.normal(size=49) + 1.0 * _quarters()[right]
         pull[rng.choice(np.flatnonzero(_quarters()[loud]))] = 4.0
