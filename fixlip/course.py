@@ -10,15 +10,15 @@ from .atomic import replace_whole
 FOLDER = Path("fixlip-course")
 FIRST = "00_quick_start.ipynb"
 # A chapter shows and imports nothing else that lies beside it; a test keeps that so.
-KINDS = ("*.ipynb", "course.py", "checks.py")
+KINDS = ("*.ipynb", "course.py", "checks/*.py")
 
 
-def chapters() -> list[Path]:
-    """The files of the course: of the installed package or, in a checkout, of its folder `notebooks`."""
+def chapters() -> dict[Path, Path]:
+    """The files of the course by their places in it: of the installed package or, in a checkout, of `notebooks`."""
     package = Path(__file__).parent
     installed, checkout = package / "chapters", package.parent / "notebooks"
     folder = installed if installed.is_dir() else checkout
-    return sorted(file for kind in KINDS for file in folder.glob(kind))
+    return {file.relative_to(folder): file for kind in KINDS for file in sorted(folder.glob(kind))}
 
 
 def copy(folder: str | Path = FOLDER, force: bool = False) -> Path:
@@ -38,7 +38,7 @@ def copy(folder: str | Path = FOLDER, force: bool = False) -> Path:
     if not found:
         raise ValueError("course: this installation holds no chapters; install FIxLIP-Lab again.")
     try:
-        contents = {folder / file.name: file.read_bytes() for file in found}
+        contents = {folder / place: file.read_bytes() for place, file in found.items()}
         changed = [path.name for path, content in contents.items() if path.exists() and path.read_bytes() != content]
         if changed and not force:
             others = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
@@ -48,6 +48,7 @@ def copy(folder: str | Path = FOLDER, force: bool = False) -> Path:
             )
         folder.mkdir(parents=True, exist_ok=True)
         for path, content in contents.items():
+            path.parent.mkdir(exist_ok=True)
             replace_whole(path, content)
     except OSError as error:
         raise ValueError(f"folder: cannot write the course to {str(folder)!r} ({error.strerror or error}).") from None

@@ -20,4 +20,5 @@ def labelled(control: ipywidgets.Widget, label: str) -> ipywidgets.Widget:
     """A control with a visible label beside it, which is its accessible name too."""
     control.description = label
     control.style.description_width = "initial"
+    control.layout.max_width = "calc(100% - 4px)"  # with its margins
     return control

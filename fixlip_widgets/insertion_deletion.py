@@ -166,7 +166,7 @@ class InsertionDeletion(Panel):
         self.plot, self.key, self.areas = CurveView(), ipywidgets.HTML(), ipywidgets.HTML()
         self.view = PairView.of_subject(game.subject, mode="mask", live=False)
         curves = ipywidgets.VBox([self.key, self.plot, self.areas])
-        pair = ipywidgets.VBox([ipywidgets.HBox([self.play, self.step]), self.side, self.view])
+        pair = ipywidgets.VBox([side_by_side(self.play, self.step), self.side, self.view])
         super().__init__(self.state, [side_by_side(self.p, self.against), side_by_side(curves, pair)])
         ipywidgets.jslink((self.play, "value"), (self.step, "value"))
         for name in ("p", "step", "side", "against"):

@@ -115,8 +115,8 @@ class MaskingGame(Panel):
         self.p = labelled(ipywidgets.FloatSlider(0.5, min=0.05, max=0.95, step=0.05), "p")
         names = ("everything", "nothing", "random mask at p")
         self.buttons = {name: ipywidgets.Button(description=name, layout={"width": "auto"}) for name in names}
-        controls = ipywidgets.HBox([*self.buttons.values()])
-        super().__init__(self.state, [side_by_side(controls, self.p), side_by_side(self.view, self.readout)])
+        controls = side_by_side(*self.buttons.values(), self.p)
+        super().__init__(self.state, [controls, side_by_side(self.view, self.readout)])
         traitlets.link((self.state, "present"), (self.view, "present"))
         self.state.observe(self._tell, ["value", "last"])
         count = game.n_players

@@ -318,7 +318,9 @@ function drawNumber(overlay, box, text) {
   const plate = element("rect", overlay, { class: "plate", rx: 3 });
   const number = element("text", overlay, { x: box.left + 5, y: box.top + size + 3, "font-size": size, class: "number" });
   number.textContent = text;
-  const { x, y, width, height } = number.getBBox();
+  const { x: from, y, width, height } = number.getBBox();
+  const x = Math.min(from, overlay.getBoundingClientRect().width - width - 4); // not beyond the picture
+  number.setAttribute("x", x);
   for (const [name, value] of Object.entries({ x: x - 3, y, width: width + 6, height })) plate.setAttribute(name, value);
 }
 

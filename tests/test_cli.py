@@ -251,7 +251,7 @@ def test_a_table_has_a_row_for_every_term(tmp_path):
         rows = list(csv.DictReader(file))
     n = explanation.n_players
     assert len(rows) == n + n * (n - 1) // 2 and list(rows[0]) == list(explanation.table())
-    terms = [*explanation.attributions, *explanation.interactions[np.triu_indices(n, 1)]]
+    terms = [*explanation.values, *explanation.interactions[np.triu_indices(n, 1)]]
     assert sorted(float(row["value"]) for row in rows) == sorted(terms), "not a digit is lost"
     assert all(float(row["stderr"]) > 0 for row in rows)
 

@@ -200,7 +200,8 @@ def test_what_is_shown_follows_from_the_traits(page):
     """Two patches, one word: a certain patch has its number, an uncertain one has none; a condition shows its row."""
     state = {
         "nImage": 2, "columns": 2, "labels": ["sky", "sea", "blue"], "masking": False, "live": True, "words": "",
-        "present": [True] * 3, "selected": -1, "hovered": -1, "scale": 0, "scaling": "joint", "edges": 1,
+        "present": [True] * 3, "selected": -1, "hovered": -1, "scales": [], "scaling": "joint", "edges": 1,
+        "quantity": "",
         "interval": INTERVAL, "colours": {"negative": NEGATIVE, "neutral": NEUTRAL, "positive": POSITIVE},
         "values": [2.0, -1.5, 0.5], "errors": [0.1, 1.0, 0.1],
         "interactions": [0, 1, -3, 1, 0, 2, -3, 2, 0], "pairErrors": [0.25] * 9, "notes": [],
@@ -210,13 +211,109 @@ def test_what_is_shown_follows_from_the_traits(page):
     call = "argument.map((s) => exports.whatIsShown({" + typed + "}))"
     call = f"{call}.map((shown) => ({{ ...shown, values: [...shown.values] }}))"
     apart = {"scaling": "separate"}
+    strong = {"scaling": "auto", "values": [2.0, -1.5, 6.5]}
+    weak = {"scaling": "auto", "values": [2.0, -1.5, 5.5], "quantity": "coefficients", "hovered": 2}
+    given = {"scales": [3.0, 4.0]}
     masking = {"masking": True, "notes": [[1, "+2"], [2, "+3"]], "words": "click"}
     states = [state, state | {"selected": 2, "hovered": 0}, state | {"hovered": 1}, state | apart, state | masking]
-    plain, kept, hovered, separate, masked = exported(page, "pair.js", call, states)
+    states += [state | strong, state | weak, state | given, state | {"interactions": [0] * 9}]
+    plain, kept, hovered, separate, masked, *rest = exported(page, "pair.js", call, states)
+    own, one, given, without = rest
     assert plain["numbers"] == [[0, "+2.00"]] and plain["scales"] == {"patches": 2, "words": 2}
     assert plain["edges"] == [{"patch": 0, "word": 2, "value": -3}] and plain["condition"] == -1
     assert kept["values"] == [-3, 2, 0] and kept["told"] == "blue with sky: −3.00 ± 0.25 logits"
     assert kept["numbers"] == [[0, "−3.00"], [1, "+2.00"]] and kept["edges"] == []
     assert hovered["values"] == [1, 0, 2] and hovered["told"] == "sea: −1.50 ± 1.00 logits; shown is what goes with it"
     assert separate["scales"] == {"patches": 2, "words": 0.5}
+    assert own["scales"] == {"patches": 2, "words": 6.5} and one["scales"] == {"patches": 3, "words": 3}
+    assert one["told"] == "blue: +5.50 ± 0.10 logits (coefficients); shown is what goes with it"
+    assert given["scales"] == {"patches": 3, "words": 4} and without["edges"] == []
     assert masked["numbers"] == [[1, "+2"]] and masked["told"] == "click" and masked["edges"] == []
+
+
+def test_lines_pass_between_the_words_above_their_own(page):
+    """Nine patches, three lines of three words; a word of the last line is reached without touching another one."""
+    patches = [
+        {"left": 20 + 90 * x, "right": 110 + 90 * x, "top": 90 * y, "bottom": 90 * y + 90}
+        for y in range(3)
+        for x in range(3)
+    ]
+    chips = [
+        {"left": 20 + 95 * x, "right": 100 + 95 * x, "top": 300 + 70 * y, "bottom": 340 + 70 * y}
+        for y in range(3) for x in range(3)
+    ]  # fmt: skip
+    pairs = [[0, 8], [1, 8], [4, 6], [2, 1], [5, 1]]
+    lines = exported(page, "pair.js", "exports.linesOf(...argument)", [pairs, patches, chips, 300])
+    lanes = set()
+    for (patch, word), line in zip(pairs, lines, strict=True):
+        (x0, y0), *between, (x1, y1) = line
+        assert patches[patch]["left"] < x0 < patches[patch]["right"] and y0 > patches[patch]["top"] + 45
+        assert chips[word]["left"] < x1 < chips[word]["right"] and y1 == chips[word]["top"]
+        assert len(between) == 2 * (word // 3)
+        for x, y in between:
+            assert all(not chip["left"] < x < chip["right"] for chip in chips if chip["top"] <= y <= chip["bottom"])
+            lanes.add((word, x, 300 if y < 350 else 370))
+    assert lines[0][1:] == lines[1][1:], "through one gap to one word"
+    assert abs(lines[3][-1][0] - lines[4][-1][0]) >= 5, "else beside each other"
+    assert len({lane[1:] for lane in lanes}) == len(lanes), "two words share no gap if they need not"
+
+
+def test_patches_say_where_they_are_and_rulers_count_them(page, tmp_path):
+    opened(page, widgets.Explorer(mosaic()), tmp_path)
+    assert page.locator(".patch").nth(12).locator("title").text_content() == "patch 2,6: row 2, column 6"
+    rulers = page.locator(".ruler").all_text_contents()
+    assert rulers == [str(k) for k in (*range(1, 8), *range(1, 8))]
+    at = [mark.bounding_box() for mark in page.locator(".ruler").all()]
+    patches = [page.locator(".patch").nth(k).bounding_box() for k in range(7)]
+    for mark, patch in zip(at[:7], patches, strict=True):
+        assert mark["y"] + mark["height"] <= patch["y"] + 1 and mark["y"] >= 0
+        assert patch["x"] < mark["x"] < patch["x"] + patch["width"]
+    assert all(mark["x"] + mark["width"] <= patches[0]["x"] for mark in at[7:])
+
+
+def test_no_line_lies_over_a_number(page, tmp_path):
+    opened(page, widgets.Explorer(mosaic()), tmp_path)
+    drawn = page.locator(".edges > *").evaluate_all("all => all.map((one) => one.getAttribute('class') || one.tagName)")
+    assert "number" in drawn and "line" in drawn
+    last = max(k for k, kind in enumerate(drawn) if kind in ("line", "halo", "circle"))
+    assert last < drawn.index("plate") < drawn.index("number")
+
+
+def test_words_stay_where_they_are_when_the_pointer_comes(page, game, tmp_path):
+    opened(page, widgets.Explorer(fixlip.sample(game, 64, progress=False)), tmp_path)
+    page.set_viewport_size({"width": 330, "height": 900})
+    chip = page.locator(".chip").last
+    before = chip.bounding_box()
+    page.locator(".patch").nth(3).hover()
+    page.wait_for_selector(".fixlip[data-condition='3']")
+    assert chip.bounding_box() == before
+    page.set_viewport_size({"width": 1100, "height": 1400})
+
+
+@pytest.mark.parametrize("width", [700, 400])
+def test_nothing_is_cut_in_a_narrow_page(page, encoder, game, tmp_path, width):
+    samples = fixlip.sample(game, 64, progress=False)
+    builder = widgets.PointingGameBuilder(encoder)
+    builder.state.budget = 16
+    builder.state.run()
+    compared = widgets.Compare(samples.explain(0.3), samples.explain(0.7), ("a rather long name", "another long one"))
+    shown = [
+        widgets.Explorer(samples),
+        widgets.MaskingGame(game),
+        widgets.InsertionDeletion(samples),
+        builder,
+        compared,
+    ]
+    page.set_viewport_size({"width": width, "height": 900})
+    try:
+        for panel in [*shown, widgets.PointingGameBuilder(encoder)]:
+            opened(page, panel, tmp_path)
+            over = page.evaluate(
+                "[...document.querySelectorAll('body *')].filter((x) => "
+                "x.getBoundingClientRect().right > innerWidth + 0.5 || "
+                "(x instanceof HTMLElement && x.clientWidth && x.scrollWidth > x.clientWidth + 1))"
+                ".map((x) => x.outerHTML.slice(0, 80))"
+            )
+            assert over == [], type(panel).__name__
+    finally:
+        page.set_viewport_size({"width": 1100, "height": 1400})

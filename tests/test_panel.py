@@ -138,9 +138,7 @@ def test_two_widgets_share_samples_from_two_threads(game, hasty_threads):
 
     run_at_once(*(partial(move, p) for p in panels))
     assert wrong == []
-    np.testing.assert_allclose(
-        shown_values(panels[0.3].view), alone.explain(0.3 + 1e-3).attributions, rtol=1e-4, atol=1e-5
-    )
+    np.testing.assert_allclose(shown_values(panels[0.3].view), alone.explain(0.3 + 1e-3).values, rtol=1e-4, atol=1e-5)
 
 
 def test_controls_moved_in_two_threads_leave_what_they_say(samples, hasty_threads):
@@ -155,4 +153,4 @@ def test_controls_moved_in_two_threads_leave_what_they_say(samples, hasty_thread
     run_at_once(*(partial(move, *one) for one in moves))
     found = explorer.state.explanation
     assert (found.p, found.order) == (explorer.p.value, explorer.order.value) == (0.8, 2)
-    np.testing.assert_allclose(shown_values(explorer.view), samples.explain(0.8, budget=64).attributions, rtol=1e-4)
+    np.testing.assert_allclose(shown_values(explorer.view), samples.explain(0.8, budget=64).values, rtol=1e-4)

@@ -1,5 +1,6 @@
 import base64
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -7,8 +8,10 @@ from PIL import Image
 from toys import make, mosaic
 
 from fixlip import Explanation
-from fixlip.pictures import alt_text, draw, drawing, layout
+from fixlip.pictures import alt_text, draw, drawing, layout, pair
+from fixlip.pictures.cells import draw_cells
 from fixlip.pictures.curves import Line, draw_curves
+from fixlip.pictures.masked import draw_masked
 from fixlip.pictures.words import model_name
 from fixlip.subject import Subject, patch_labels
 
@@ -29,7 +32,7 @@ def patch_colour(picture, grid, row, column):
     rows, columns = grid
     cell = min((720 - 48) / columns, 420 / max(rows, columns))
     x = 720 / 2 + (column + 0.5 - columns / 2) * cell
-    y = 74 + (row + 0.75) * cell
+    y = 82 + (row + 0.75) * cell
     return np.array(picture.getpixel((round(2 * x), round(2 * y)))[:3], dtype=int)
 
 
@@ -57,6 +60,15 @@ def test_separate_scaling_frees_the_patches_from_the_tokens():
     explanation = only((2, 2), {0: 1.0, 4: 10.0})
     joint, separate = (patch_colour(draw(explanation, scaling=s), (2, 2), 0, 0) for s in ("joint", "separate"))
     assert separate[0] - separate[2] > joint[0] - joint[2] + 60
+
+
+def test_words_get_a_scale_of_their_own_if_they_would_leave_the_patches_pale():
+    for word, apart in ((2.9, False), (3.1, True), (10.0, True)):
+        explanation = only((2, 2), {0: 1.0, 4: word})
+        same = "separate" if apart else "joint"
+        assert draw(explanation).tobytes() == draw(explanation, scaling=same).tobytes(), "and the legend says which"
+        assert draw(explanation, scaling="joint").height == draw(explanation, scaling="separate").height - 2 * 15
+    assert draw(only((2, 2), {4: 9.0})).tobytes() == draw(only((2, 2), {4: 9.0}), scaling="joint").tobytes()
 
 
 def test_a_subset_greys_what_is_outside():
@@ -148,6 +160,126 @@ def test_players_that_are_no_grid_are_chips_above_the_words():
     assert left and right and word
 
 
+# ---- lines, numbers and rulers
+
+
+def lined(pairs, values=(), grid=(3, 3), tokens=("a", "dog")):
+    """An explanation with the given interactions {(patch, token): value}, tokens counted from 0."""
+    explanation = only(grid, dict(values), tokens)
+    interactions = np.zeros((explanation.n_players, explanation.n_players))
+    for (patch, token), value in pairs.items():
+        player = explanation.n_image + token
+        interactions[patch, player] = interactions[player, patch] = value
+    # Such that the values are those asked for.
+    attributions = explanation.attributions - explanation.p * interactions.sum(axis=1)
+    return replace(explanation, interactions=interactions, attributions=attributions)
+
+
+def planned(explanation, width=300):
+    content = layout.content_of(explanation, None, None, 20, "auto", None)
+    return content, pair.plan_of(explanation, content, 82.0, width)
+
+
+def test_a_line_to_a_lower_word_passes_between_the_words_above_it():
+    tokens = tuple(f"word{k}" for k in range(14))
+    explanation = lined({(k, 13 - k): 1.0 + k for k in range(7)}, grid=(3, 3), tokens=tokens)
+    content, plan = planned(explanation)
+    assert len({plan.chips[9 + k][1] for k in range(14)}) > 3, "several lines of words"
+    for term in content.edges:
+        patch, token = term.players
+        points = pair._line(plan, patch, token, pair._end(content, plan, patch, token))
+        left, top, right, _ = plan.chips[token]
+        assert points[-1][1] == top and left < points[-1][0] < right, "it ends at its own word"
+        for player, box in plan.chips.items():
+            behind = [x for x, y in points if box[0] - 3 < x < box[2] + 3 and box[1] + 0.1 < y < box[3]]
+            assert not behind, f"the line to {token} runs behind {player}"
+    lanes = [lane[0][0] for lane in plan.lanes.values() if len(lane) == 1]
+    assert len(set(lanes)) == len(lanes), "no two words share a gap if they need not"
+
+
+def test_lines_end_beside_each_other():
+    content, plan = planned(lined({(0, 1): 3.0, (1, 1): -2.0, (2, 1): 1.0}))
+    ends = [pair._end(content, plan, patch, 10) for patch in range(3)]
+    left, _, right, _ = plan.chips[10]
+    assert left < ends[0] < ends[1] < ends[2] < right and min(np.diff(ends)) >= 5
+    one = lined({(8, 0): 1.0}, tokens=("a",))
+    assert draw(one).tobytes() != draw(replace(one, interactions=-one.interactions, attributions=one.values)).tobytes()
+
+
+def test_no_line_covers_a_number():
+    values = {k: 1.0 + k / 10 for k in range(3, 9)}
+    plain, crossed = (lined(pairs, values) for pairs in ({(0, 0): 0.1}, {(k, 0): 1.0 for k in range(9)}))
+    pictures = [np.asarray(draw(one, scaling="separate").convert("RGB"), int) for one in (plain, crossed)]
+    _, plan = planned(plain, 720)
+    for player in values:
+        left, top, _, _ = (round(2 * c) for c in plan.box_of(player))
+        plates = [picture[top + 6 : top + 32, left + 6 : left + 60] for picture in pictures]
+        np.testing.assert_array_equal(*plates)
+        assert (plates[0].sum(axis=2) < 200).any(), "there is a number"
+
+
+@pytest.mark.parametrize("grid", [(7, 7), (2, 9), (16, 16), (24, 24)])
+def test_rows_and_columns_are_numbered(grid, monkeypatch):
+    told = []
+    whole = drawing.Sheet.text
+
+    def listen(sheet, at, text, size, *arguments, **options):
+        if size == layout.RULER_TEXT:
+            told.append((at, int(text)))
+        whole(sheet, at, text, size, *arguments, **options)
+
+    monkeypatch.setattr(drawing.Sheet, "text", listen)
+    explanation = only(grid, {})
+    draw(explanation, width=300)
+    content = layout.content_of(explanation, None, None, 8, "auto", None)
+    plan = layout.lay_out(explanation, pair.head_of(explanation, content, 300).height, 300)
+    above = {n: x for (x, y), n in told if y < plan.picture[1]}
+    beside = {n: y for (x, y), n in told if x < plan.picture[0] and y > plan.picture[1]}
+    assert {1}.issubset(above) and {1}.issubset(beside) and len(above) + len(beside) == len(told)
+    for column, x in above.items():
+        left, _, right, _ = plan.box_of(explanation.find(f"patch 1,{column}"))
+        assert x == pytest.approx((left + right) / 2)
+    for row, y in beside.items():
+        _, top, _, bottom = plan.box_of(explanation.find(f"patch {row},1"))
+        assert y == pytest.approx((top + bottom) / 2)
+    assert all(step >= layout.RULER_STEP for step in np.diff(sorted(above.values())))
+    assert '"patch 2,1" is in row 2 and column 1' in alt_text(explanation)
+
+
+# ---- present and absent, footnotes
+
+
+def test_what_is_absent_is_grey_and_what_is_present_as_it_is():
+    subject = mosaic().subject
+    present = np.ones(subject.n_players, bool)
+    whole = draw_masked(subject, present, title="whole")
+    present[[24, 50]] = False
+    some = draw_masked(subject, present, title="whole", notes={24: "-1.2", 50: "+0.3"})
+    plan = layout.lay_out(subject, layout.lay_out_head("whole", [], 400).height, 400, rows=0)
+    left, top, right, bottom = (round(2 * c) for c in plan.box_of(24))
+    inside = np.asarray(some.convert("RGB"))[top + 50 : bottom - 4, left + 4 : right - 4]
+    assert (inside == 128).all() and some.size == whole.size
+    differs = np.abs(np.asarray(some, int) - np.asarray(whole, int)).sum(axis=2) > 0
+    rows, columns = np.nonzero(differs)
+    chip = plan.box_of(50)
+    outside = (rows < top - 2) | ((rows > bottom + 2) & (rows < 2 * chip[1] - 2)) | (rows > 2 * chip[3] + 2)
+    assert not outside.any(), "nothing else has changed"
+    assert differs[round(2 * chip[1]) :, round(2 * chip[0]) : round(2 * chip[2])].any()
+    assert draw_masked(subject, present, title="whole", rulers=False).tobytes() != some.tobytes()
+    with pytest.raises(ValueError, match="subject: wanted image patches on a grid"):
+        draw_masked(mosaic(image=False).subject, present, title="none")
+
+
+def test_a_footnote_stands_below_the_picture_and_in_its_words():
+    picture = mosaic().draw(width=300)
+    noted = picture.with_footnote("a few words that take more than one line of so narrow a picture as this one is")
+    assert noted.image.width == picture.image.width and noted.words.startswith(picture.words + "\n" + "a few words")
+    assert noted.image.crop((0, 0, *picture.image.size)).tobytes() == picture.image.tobytes()
+    assert noted.image.height > picture.with_footnote("short").image.height > picture.image.height
+    below = np.asarray(noted.image.convert("L"))[picture.image.height + 12 :]
+    assert (below < 150).any() and (below[:, :24] > 200).all()
+
+
 # ---- titles and facts
 
 
@@ -198,8 +330,8 @@ def test_the_picture_moves_down_below_a_title_of_several_lines():
     short, long = (draw(only((2, 2), {0: 1.0}), title=title) for title in ("one", "many " * 40))
     lines = round((long.height - short.height) / 2 / layout.TITLE_LINE)
     assert lines >= 2
-    moved = long.crop((0, 2 * 74 + long.height - short.height, long.width, long.height - 30))
-    assert moved.tobytes() == short.crop((0, 2 * 74, short.width, short.height - 30)).tobytes()
+    moved = long.crop((0, 2 * 82 + long.height - short.height, long.width, long.height - 30))
+    assert moved.tobytes() == short.crop((0, 2 * 82, short.width, short.height - 30)).tobytes()
 
 
 def test_lines_are_broken_between_words_first():
@@ -255,6 +387,20 @@ def test_a_long_title_and_a_long_key_make_the_picture_taller():
     many = [falling(f"curve number {k}, insertion") for k in range(6)]
     assert draw_curves(many, title="t", x_label="x", width=320).height > few.height
     assert draw_curves(many, title="t", x_label="x", width=900).height == few.height
+
+
+def test_curves_may_have_shares_and_ticks_of_their_own():
+    def drawn(x, **options):
+        return draw_curves([falling(x=x)], title="t", x_label="x", **options)
+
+    equal, late = drawn([0.0, 0.25, 0.5, 0.75, 1.0]), drawn([0.5, 0.6, 0.7, 0.8, 0.9])
+    assert equal.tobytes() == draw_curves([falling()], title="t", x_label="x").tobytes()
+    assert not colours_along(late, 0.3)[0][colours_along(late, 0.3)[0] > 2 * 70].size
+    assert colours_along(late, 0.7)[0].max() == pytest.approx(2 * (78 + 222 / 2), abs=6)
+    assert drawn(None, ticks={"few": 0.1, "many": 1.0}).tobytes() != equal.tobytes()
+    for x in ([0.0, 1.0], [0.0, 0.5, 0.4, 0.7, 1.0]):
+        with pytest.raises(ValueError, match="as many shares"):
+            drawn(x)
 
 
 def test_curves_that_do_not_vary_and_no_curves_at_all_are_drawn():
@@ -382,3 +528,37 @@ def test_ink_reads_on_every_colour():
         background = drawing.colour_of(share)
         light, dark = sorted((luminance(background), luminance(drawing.ink_on(background))), reverse=True)
         assert (light + 0.05) / (dark + 0.05) >= 4.2
+
+
+# ---- cells
+
+
+def test_cells_are_red_above_zero_and_blue_below():
+    table = np.array([[2.0, -2.0, 0.0], [0.0, 1.0, 2.0]])
+    names = {"rows": ["a", "b"], "columns": ["x", "y", "z"]}
+    image = np.asarray(draw_cells(table, title="t", width=400, **names).convert("RGB"), int)
+    red, blue = ((np.abs(image - c).sum(axis=2) < 6) for c in (drawing.POSITIVE, drawing.NEGATIVE))
+    third = image.shape[1] / 3
+    assert np.flatnonzero(blue.any(axis=0)).min() > third and np.flatnonzero(blue.any(axis=0)).max() < 2.3 * third
+    assert np.flatnonzero(red.any(axis=0)).min() < third and np.flatnonzero(red.any(axis=0)).max() > 2.3 * third
+    assert np.flatnonzero(blue.any(axis=1)).max() < np.flatnonzero(red.any(axis=1)).max()
+
+
+def test_cells_over_a_picture_cover_only_what_has_a_value():
+    table = np.zeros((2, 3))
+    table[1, 0] = 1.0
+    scene = Image.new("RGB", (90, 60), (10, 200, 10))
+    image = np.asarray(draw_cells(table, title="t", image=scene, width=400).convert("RGB"), int)
+    tinted = (image[..., 0] > 120) & (image[..., 1] < 120)
+    bare = np.abs(image - (10, 200, 10)).sum(axis=2) < 6
+    assert bare.sum() == pytest.approx(5 * tinted.sum(), rel=0.05)
+    assert np.flatnonzero(tinted.any(axis=0)).max() < image.shape[1] / 2
+
+
+@pytest.mark.parametrize(
+    ("values", "names", "message"),
+    [(np.zeros(3), {}, "got shape"), (np.full((1, 1), np.nan), {}, "finite"), (np.zeros((2, 2)), {}, "names: got 0")],
+)
+def test_cells_that_make_no_table_are_refused(values, names, message):
+    with pytest.raises(ValueError, match=message):
+        draw_cells(values, title="t", **names)

@@ -1,16 +1,20 @@
 """Widgets without a browser: every control through its trait, and what would be drawn."""
 
+import base64
+import io
 from dataclasses import replace
 
 import ipywidgets
 import numpy as np
 import pytest
 import traitlets
+from PIL import Image
 from toys import mosaic
 
 import fixlip
 import fixlip_widgets as widgets
 from fixlip.metrics import area_between_curves, insertion_deletion
+from fixlip.pictures.drawing import NEGATIVE, POSITIVE, hex_of
 from fixlip_widgets.masking_game import MaskingState
 
 
@@ -63,7 +67,7 @@ def test_moving_any_slider_calls_no_model_and_shows_the_new_numbers(samples, ask
         getattr(explorer, control).value = value
     state = explorer.state
     expected = samples.explain(0.7, "shapley", order=1, budget=40)
-    np.testing.assert_allclose(floats(explorer.view), expected.attributions, rtol=1e-5)
+    np.testing.assert_allclose(floats(explorer.view), expected.values, rtol=1e-5)
     assert (state.p, state.budget, state.index, state.order) == (0.7, 40, "shapley", 1)
     assert explorer.view.scaling == "separate" and not np.allclose(before, floats(explorer.view))
     assert asked == {"embed_images": 0, "embed_texts": 0}
@@ -79,7 +83,7 @@ def test_the_table_has_error_bars_and_the_faithfulness_is_in_sight(samples):
         value, error = (f"{one:+.{2 if abs(one) >= 0.095 else 3}f}" for one in (term.value, term.stderr))
         assert f">{value}<" in told and f">± {error[1:]}<" in told, "small ones have a digit more"
     assert f"{found.expected_faithfulness:.2f}" in explorer.table.value
-    np.testing.assert_allclose(floats(explorer.view, "errors"), found.stderr[0], rtol=1e-5)
+    np.testing.assert_allclose(floats(explorer.view, "errors"), found.value_stderr, rtol=1e-5)
     np.testing.assert_allclose(floats(explorer.view, "pair_errors"), found.stderr[1].ravel(), rtol=1e-5)
 
 
@@ -105,7 +109,7 @@ def test_another_caption_encodes_no_image_again(samples, asked, encoder, scene):
     assert explorer.state.explanation.text == "a cactus and a cake"
     assert explorer.view.tokens == ["a", "cactus", "and", "a", "cake"]
     alone = fixlip.sample(fixlip.Game(encoder, scene.image, "a cactus and a cake"), 64, progress=False).explain()
-    np.testing.assert_allclose(floats(explorer.view), alone.attributions, atol=1e-3)
+    np.testing.assert_allclose(floats(explorer.view), alone.values, atol=1e-3)
 
 
 def test_errors_appear_in_the_widget_in_words(samples):
@@ -125,6 +129,25 @@ def test_an_explanation_alone_can_be_looked_at_but_not_moved():
         widgets.Explorer("cat.npz")
     with pytest.raises(ValueError, match="a widget wants image patches on a grid and the image itself"):
         widgets.Explorer(mosaic(image=False))
+
+
+def test_coefficients_are_shown_on_demand_and_called_so(samples):
+    explorer = widgets.Explorer(samples)
+    found = explorer.state.explanation
+    assert explorer.view.quantity == "" and explorer.coefficients.value is False
+    np.testing.assert_allclose(floats(explorer.view), found.values, rtol=1e-5)
+    explorer.coefficients.value = True
+    assert (
+        explorer.view.quantity == "coefficients at the empty input"
+        and explorer.coefficients.label in explorer.view.quantity
+    )
+    np.testing.assert_allclose(floats(explorer.view), found.attributions, rtol=1e-5)
+    np.testing.assert_allclose(floats(explorer.view, "errors"), found.stderr[0], rtol=1e-5)
+    assert explorer.picture().image.tobytes() == found.draw(coefficients=True, width=380).image.tobytes()
+    explorer.p.value = 0.7
+    np.testing.assert_allclose(floats(explorer.view), samples.explain(0.7).attributions, rtol=1e-5)
+    explorer.coefficients.value = False
+    np.testing.assert_allclose(floats(explorer.view), samples.explain(0.7).values, rtol=1e-5)
 
 
 def test_players_are_called_by_their_labels_wherever_they_lie():
@@ -178,6 +201,16 @@ def test_marginal_contributions_and_interactions_are_by_definition(game):
         state.present = [True]
 
 
+def test_without_a_kernel_the_masked_pair_is_shown(game):
+    played = widgets.MaskingGame(game)
+    before = played.picture()
+    played.view.present = [k not in (20, 50) for k in range(game.n_players)]
+    after = played.picture()
+    assert after.image.tobytes() != before.image.tobytes() and after.image.width == 800
+    label = game.labels[50]
+    assert label in before.words.split() and label not in after.words.split() and "48 of 49 patches" in after.words
+
+
 # ---- insertion and deletion
 
 
@@ -185,6 +218,12 @@ def test_curves_follow_p_and_the_scrubber_shows_the_subset(samples):
     shown = widgets.InsertionDeletion(samples)
     names = [curve["name"] for curve in shown.plot.curves]
     assert names == [f"{order} order, {curve}" for order in ("second", "first") for curve in ("insertion", "deletion")]
+    curves = shown.plot.curves
+    assert len({curve["colour"] for curve in curves}) == 2 and curves[0]["colour"] == curves[1]["colour"]
+    assert [bool(curve["dash"]) for curve in curves] == [False, True, False, True]
+    assert not {hex_of(POSITIVE), hex_of(NEGATIVE)} & {curve["colour"] for curve in curves}, "those raise and lower"
+    assert all(f"</svg>{name}<" in shown.key.value for name in ("second order", "first order", "insertion", "deletion"))
+    assert shown.key.value.count("<rect") == 2 and shown.key.value.count("<path") == 2
     before = shown.plot.curves[0]["y"]
     shown.p.value = 0.3
     shown.wait()
@@ -258,7 +297,7 @@ def test_curves_that_cannot_be_drawn_say_why(samples):
     shown = widgets.InsertionDeletion(samples.explain(0.5), Reversed())
     assert 'role="alert"' in shown.message.value and "cannot be normalised" in shown.message.value
     assert shown.plot.curves == [] and sum(shown.view.present) == samples.game.n_players
-    assert "not available" in shown._repr_mimebundle_()["text/plain"]
+    assert "not available" in shown._repr_mimebundle_()[0]["text/plain"]
 
 
 # ---- pointing game
@@ -278,6 +317,38 @@ def test_a_game_is_built_run_and_scored(encoder):
     builder.cells[0].value = "guitar"
     builder.run()
     assert "wanted four different ones" in builder.message.value
+
+
+def test_the_mosaic_is_there_before_the_game_is_run(encoder):
+    builder = widgets.PointingGameBuilder(encoder)
+    (shown,) = builder.place.children
+    assert shown.labels == ["top left: cat", "top right: banana", "bottom left: tractor", "bottom right: ball",
+                            "cat", "banana", "tractor", "ball"]  # fmt: skip
+    assert shown.notes == [[0, "cat"], [1, "banana"], [2, "tractor"], [3, "ball"]]
+    image, still = shown.image, builder.picture()
+    assert (
+        "A pointing game to be run: top left: cat" in still.words
+        and "\u201ccat banana tractor ball\u201d" in still.words
+    )
+    builder.cells[3].value, builder.objects.value = "owl", 2
+    assert shown.image != image and shown.tokens == ["cat", "banana"] and shown.notes[3] == [3, "owl"]
+    assert builder.picture().image.tobytes() != still.image.tobytes()
+    builder.cells[3].value = "cat"
+    assert "wanted four different ones" in builder.message.value and shown.notes[3] == [3, "owl"]
+    builder.state.labels = ["pizza", "owl", "cat", "ball"]
+    assert [cell.value for cell in builder.cells] == builder.state.labels and builder.message.value == ""
+
+
+def test_another_set_up_brings_the_mosaic_back(encoder):
+    builder = widgets.PointingGameBuilder(encoder)
+    builder.state.budget = 16
+    builder.state.run()
+    assert builder.place.children == (builder.view,) and "pointing game recognition" in builder.table.value
+    assert builder.picture().words.startswith("Pointing game recognition")
+    builder.objects.value = 3
+    assert builder.place.children == (builder.mosaic,) and "run it" in builder.table.value and builder.view is None
+    assert builder.picture().words.startswith("A pointing game to be run")
+    assert [value for _, value in builder.word.options] == [-1]
 
 
 def test_a_long_game_shows_progress_and_can_be_cancelled(encoder, monkeypatch):
@@ -317,13 +388,27 @@ def test_two_explanations_share_one_scale_and_one_selection(samples):
     first, second = samples.explain(0.3), samples.explain(0.7)
     both = widgets.Compare(first, second, ("p = 0.3", "p = 0.7"))
     assert len(both.views) == 3
-    np.testing.assert_allclose(floats(both.views[2]), first.attributions - second.attributions, atol=1e-4)
+    np.testing.assert_allclose(floats(both.views[2]), first.values - second.values, atol=1e-4)
     both.views[1].selected = 50
     assert [view.selected for view in both.views] == [50, 50, 50]
-    expected = max(np.abs(one.condition(50)).max() for one in (first, second))
-    assert [view.scale for view in both.views] == pytest.approx([expected] * 3)
+    shown = [one.condition(50) for one in (first, second, first - second)]
+    expected = [max(np.abs(one[part]).max() for one in shown) for part in (slice(49), slice(49, None))]
+    if expected[1] <= 3 * expected[0]:
+        expected = [max(expected)] * 2
+    assert all(view.scales == pytest.approx(expected) for view in both.views)
     both.shared.value = False
-    assert [view.scale for view in both.views] == [0, 0, 0]
+    assert [view.scales for view in both.views] == [[], [], []]
+
+
+def test_sides_are_named_by_what_they_differ_in(samples):
+    both = widgets.Compare(samples.explain(0.3), samples.explain(0.7))
+    assert both.names == ("p = 0.3", "p = 0.7")
+    titles = [part.value for part in numbers(both) if "<b>" in part.value]
+    assert [title.partition("<b>")[2].partition("</b>")[0] for title in titles] == [
+        *both.names,
+        " minus ".join(both.names),
+    ]
+    assert both.picture().words.startswith("p = 0.3: ") and "\np = 0.3 minus p = 0.7: " in both.picture().words
 
 
 # ---- all
@@ -355,15 +440,18 @@ def test_without_the_extra_one_sentence_says_what_to_install(run_python):
 
 def test_a_picture_stays_where_no_kernel_runs(encoder, samples, tmp_path):
     for number, panel in enumerate(everything(encoder, samples)):
-        bundle = panel._repr_mimebundle_()
+        bundle, metadata = panel._repr_mimebundle_()
+        picture = Image.open(io.BytesIO(base64.b64decode(bundle["image/png"])))
+        assert picture.size == tuple(2 * metadata["image/png"][side] for side in ("width", "height"))
+        assert bundle["text/plain"].endswith("\nA picture of a widget, which needs a running kernel to change.")
         assert "application/vnd.jupyter.widget-view+json" in bundle and len(bundle["image/png"]) > 1000
         assert "0x" not in bundle["text/plain"] and len(bundle["text/plain"]) > 20
         page = panel.to_html(tmp_path / f"{number}.html").read_text()
         assert "http://" not in page.replace("http://www.w3.org", "") and "https://" not in page
         assert all(part.value in page for part in numbers(panel)), "what is said in numbers is in the page too"
         assert '"live": true' not in page, "where no kernel answers, no click may pretend to change the coalition"
-        waits = isinstance(panel, widgets.PointingGameBuilder)
-        assert ("<img" in page) == waits, "a game to be run shows its mosaic"
-        assert ('class="row"' in page) != waits, "views and numbers stand side by side, as in the widget"
+        assert "<img" not in page and 'id="view0"' in page, "a game to be run shows its mosaic"
+        assert 'class="row"' in page, "views and numbers stand side by side, as in the widget"
+        assert "needs a running kernel" in page
         with pytest.raises(ValueError, match="cannot write"):
             panel.to_html(tmp_path / "no" / "folder.html")

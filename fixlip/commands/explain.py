@@ -67,8 +67,8 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
     parser = commands.add_parser(
         "explain",
         help="explain an image and a caption, and write a report",
-        description="Explain why a model finds an image and a caption similar, or not, and write a report. The embedded "
-        "models know emoji scenes alone, and say so of other pictures and words.",
+        description="Explain why a model finds an image and a caption similar, or not, and write a report. The "
+        "embedded models know emoji scenes alone, and say so of other pictures and words.",
         epilog=_EPILOG,
         parents=[shared],
     )

@@ -162,8 +162,9 @@ def pointing_game(explanation: Explanation, tokens: Sequence[Sequence[int]]) -> 
 
     For each token the values in its own cell should be positive, those in the other three cells negative. A
     second-order explanation is judged by the token's interactions with patches. A first-order one has no such thing: it
-    is judged by the patches' values and the token's own, which is counted on both sides as published, so that a map
-    without negative values cannot do better than about one divided by the number of objects.
+    is judged by the patches' values and the token's own, which is counted on both sides as published. So one map has to
+    serve all tokens: with four objects of one token each and no negative values it gets (M + W) / (4 M + 2 W), between
+    1/4 and 1/2, where M is the sum of the patches' values in the four cells and W that of the tokens' own.
 
     Args:
         explanation: of a mosaic, its image players a grid.

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageColor
 
 from .drawing import INK, MUTED, Box, Colour, Point, Sheet, lines_of, text_width
@@ -14,7 +15,7 @@ _LEFT, _RIGHT, _BOTTOM = 52.0, 20.0, 50.0  # room around the curves for ticks an
 _HEIGHT = 222.0  # of the curves
 _TITLE_TEXT, _TITLE_LINE = 15.0, 20.0
 _TEXT, _KEY_LINE, _DASH = 11.0, 16.0, 24.0
-_SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
+_SHARES = {"0%": 0.0, "25%": 0.25, "50%": 0.5, "75%": 0.75, "100%": 1.0}
 
 
 @dataclass(frozen=True)
@@ -23,15 +24,17 @@ class Line:
 
     Attributes:
         name: for the key.
-        y: its values at equal steps of the share from 0 to 1; at least two.
+        y: its values, at least two.
         colour: (red, green, blue), or as HTML writes it.
         dashed: so that curves of one colour are told apart.
+        x: the shares that the values belong to, rising; equal steps from 0 to 1 if not given.
     """
 
     name: str
     y: Sequence[float]
     colour: Colour | str
     dashed: bool = False
+    x: Sequence[float] | None = None
 
     @property
     def rgb(self) -> Colour:
@@ -40,11 +43,14 @@ class Line:
 
     def points(self) -> list[Point]:
         """(share, value) all along the curve."""
-        return list(zip(np.linspace(0, 1, len(self.y)).tolist(), map(float, self.y), strict=True))
+        return list(zip(self._shares().tolist(), map(float, self.y), strict=True))
 
     def at(self, share: float) -> float:
         """Value at a share, between two points by a straight line."""
-        return float(np.interp(share, np.linspace(0, 1, len(self.y)), self.y))
+        return float(np.interp(share, self._shares(), self.y))
+
+    def _shares(self) -> NDArray[np.float64]:
+        return np.linspace(0, 1, len(self.y)) if self.x is None else np.asarray(self.x, dtype=np.float64)
 
 
 def draw_curves(
@@ -54,6 +60,7 @@ def draw_curves(
     x_label: str,
     y_label: str = "",
     levels: Sequence[float] = (0.0, 1.0),
+    ticks: Mapping[str, float] = _SHARES,
     mark: float | None = None,
     width: int = 560,
 ) -> Image.Image:
@@ -65,6 +72,7 @@ def draw_curves(
         x_label: what the share along the picture is of.
         y_label: what the values are, beside the vertical axis.
         levels: values with a tick and a faint line across; the picture reaches at least from the lowest to the highest.
+        ticks: names of shares along the horizontal axis.
         mark: a share that a vertical line marks, with a dot on every curve.
         width: width in CSS pixels; the picture has twice as many.
 
@@ -72,7 +80,8 @@ def draw_curves(
         an RGBA picture, opaque but for its rounded corners.
 
     Raises:
-        ValueError: if a curve has fewer than two values, or one that is not finite, or the mark is no share.
+        ValueError: if a curve has fewer than two values, or one that is not finite, if its shares do not rise, or the
+            mark is no share.
     """
     _check(lines, levels, mark)
     heading, key = lines_of(title, _TITLE_TEXT, width - 40), _lay_out_key([line.name for line in lines], width)
@@ -84,7 +93,7 @@ def draw_curves(
     sheet = Sheet(width, frame[3] + _BOTTOM)
     for k, words in enumerate(heading):
         sheet.text((20, 24 + _TITLE_LINE * k), words, _TITLE_TEXT)
-    _draw_axes(sheet, axes, levels, x_label, y_label)
+    _draw_axes(sheet, axes, levels, ticks, x_label, y_label)
     for line, (x, y) in zip(lines, key, strict=True):
         sheet.path([axes.at(*point) for point in line.points()], line.rgb, 2, dashed=line.dashed)
         sheet.path([(x, key_top + y), (x + _DASH, key_top + y)], line.rgb, 2, dashed=line.dashed)
@@ -109,13 +118,15 @@ class _Axes:
         return left + (right - left) * share, top + (bottom - top) * (self.high - y) / (self.high - self.low)
 
 
-def _draw_axes(sheet: Sheet, axes: _Axes, levels: Sequence[float], x_label: str, y_label: str) -> None:
+def _draw_axes(
+    sheet: Sheet, axes: _Axes, levels: Sequence[float], ticks: Mapping[str, float], x_label: str, y_label: str
+) -> None:
     left, top, right, bottom = axes.frame
     for level in levels:
         sheet.path([axes.at(0, level), axes.at(1, level)], MUTED, 0.6, dashed=True)
         sheet.text((left - 8, axes.at(0, level)[1]), f"{level:g}", _TEXT, MUTED, anchor="rm")
-    for share in _SHARES:
-        sheet.text((axes.at(share, 0)[0], bottom + 14), f"{share:.0%}", _TEXT, MUTED, anchor="mm")
+    for name, share in ticks.items():
+        sheet.text((axes.at(share, 0)[0], bottom + 14), name, _TEXT, MUTED, anchor="mm")
     sheet.text(((left + right) / 2, bottom + 34), x_label, _TEXT, INK, anchor="mm")
     if y_label:
         sheet.upward((18, (top + bottom) / 2), y_label, _TEXT, INK)
@@ -125,6 +136,8 @@ def _check(lines: Sequence[Line], levels: Sequence[float], mark: float | None) -
     for line in lines:
         if len(line.y) < 2:
             raise ValueError(f"lines: {line.name!r} has {len(line.y)} values, wanted at least two.")
+        if line.x is not None and (len(line.x) != len(line.y) or (np.diff(line.x) <= 0).any()):
+            raise ValueError(f"lines: x of {line.name!r} wants as many shares as there are values, rising.")
         if not np.isfinite(np.asarray(line.y, dtype=np.float64)).all():
             raise ValueError(f"lines: {line.name!r} has values that are not finite.")
     if not len(levels):
