@@ -34,7 +34,7 @@ def _partner(play: Any, word: str, candidates: Any, scenes: Any, pick: Any, over
 EXERCISES["10.1"] = Exercise(
     cases=_partners,
     reference=lambda *given: _partner(*given, pick=min, over=np.mean),
-    hint='play((word, candidate, "pizza", "rocket"), scene=scene) scores one scene; take the mean over scenes.',
+    hint='play((word, candidate, "pizza", "rocket"), scene=scene) is the score of a scene; take the mean over scenes.',
     mistakes=[
         (lambda *given: _partner(*given, pick=max, over=np.mean), "the hardest partner makes the smallest score."),
         (
@@ -69,13 +69,12 @@ def _told_apart(attempt: Any, trials: Any) -> str | None:
     if right == pairs:
         return None
     if right == 0:
-        said = "the sign is wrong way round."
+        said = "the sign is the wrong way round."
     elif right < 0.9 * pairs:
         said = "single strong patches, or positive ones alone, miss that much speaks against a word that is not there."
     else:
         said = "close; the patches are not all: what does the word contribute in the end?"
-    told = f"got {right} of {pairs} pairs of a word that is there and one that is not in the right order"
-    return f"{told}, wanted all. Hint: {said}"
+    return f"got {right} of {pairs} pairs (a word that is there, one that is not) in order, wanted all. Hint: {said}"
 
 
 EXERCISES["10.2"] = Exercise(
