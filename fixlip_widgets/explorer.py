@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from typing import Any
 
 import ipywidgets
@@ -142,9 +143,9 @@ class Explorer(Panel):
         name, rows = self.state.table(player=self.view.selected)
         faithful = explanation.expected_faithfulness
         faithfulness = "not known here" if faithful is None else f"<b>{faithful:.2f}</b>"
+        remarks = "".join(f"<br>{html.escape(remark)}" for remark in explanation.remarks())
         self.table.value = readout(
-            f"similarity <b>{explanation.full_value:.2f}</b>, of which {explanation.empty_value:.2f} remain with "
-            f"everything removed<br>expected faithfulness (R²) {faithfulness}",
+            f"{html.escape(explanation.claims.similarity)}{remarks}<br>expected faithfulness (R²) {faithfulness}",
             bars(rows, name),
             '<span class="quiet">whiskers: 90 % intervals</span>' if explanation.stderr else "",
         )
