@@ -72,5 +72,7 @@ def draw_cells(
     for (row, column), share in np.ndenumerate(shares):
         x, y, colour = left + across * column, top + down * row, colour_of(float(share))
         sheet.box((x + 1, y + 1, x + across - 1, y + down - 1), fill=colour)
-        sheet.text((x + across / 2, y + down / 2), signed(float(table[row, column])), _TEXT, ink_on(colour), anchor="mm")
+        sheet.text(
+            (x + across / 2, y + down / 2), signed(float(table[row, column])), _TEXT, ink_on(colour), anchor="mm"
+        )
     return sheet.finish()
