@@ -99,11 +99,10 @@ class Side:
         """
         if self.exact:
             return mask_weights(self.masks, p)
-        weights = self.weights if self.p == (p,) else self.weights * density(self.masks, (p,)) / self._density()
+        weights = (
+            self.weights if self.p == (p,) else self.weights * density(self.masks, (p,)) / density(self.masks, self.p)
+        )
         return np.asarray(weights / weights.sum())
-
-    def _density(self) -> FloatArray:
-        return density(self.masks, self.p)
 
     def first(self, count: int) -> Side:
         """The first `count` masks."""

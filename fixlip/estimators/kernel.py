@@ -204,7 +204,13 @@ class KernelSurrogate(Surrogate):
         return errors / expected if expected > 0 else 1.0
 
     def variances(self, p: float) -> Variances:
-        """Posterior (co)variances of the derivatives at p, in units of `covariance`; the unknown mean's included."""
+        """Posterior (co)variances of the derivatives at p, in units of `covariance`; the unknown mean's included.
+
+        The last are kept: values and attributions want them one after the other.
+        """
+        return self._kept("variances", p, self._variances)
+
+    def _variances(self, p: float) -> Variances:
         by = self._strengths
         of_pairs = torch.outer(by.wide, by.wide).fill_diagonal_(0.0)
         of_pairs[self._first, self._second] += by.near

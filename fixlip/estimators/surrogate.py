@@ -15,7 +15,7 @@ two libraries, taking turns, would slow each other down threefold.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -24,6 +24,7 @@ from ..masks import BoolArray, FloatArray
 from .uncertainty import Uncertainty, Variances
 
 _PAIRS_AT_ONCE = 2048
+T = TypeVar("T")
 
 
 class Surrogate:
@@ -46,7 +47,7 @@ class Surrogate:
         self.masks, self.device = masks, device
         self.n_players = masks.shape[1]
         self._x = torch.as_tensor(masks, dtype=torch.float64, device=device)
-        self._last: dict[str, tuple[float, tuple[torch.Tensor, ...]]] = {}
+        self._last: dict[str, tuple[float, Any]] = {}
 
     def _averages(self, p: float) -> tuple[torch.Tensor, torch.Tensor]:
         """`base` (m,) and `ratio` (m, n) at p."""
@@ -57,12 +58,13 @@ class Surrogate:
         base, ratio = self._kept("averages", p, self._averages)
         return base, ratio
 
-    def _kept(self, name: str, p: float, make: Callable[[float], tuple[torch.Tensor, ...]]) -> tuple[torch.Tensor, ...]:
+    def _kept(self, name: str, p: float, make: Callable[[float], T]) -> T:
         # One read, and what was read or made is returned: another thread may fill the slot with another p meanwhile.
         kept = self._last.get(name)
         if kept is None or kept[0] != p:
             kept = self._last[name] = (p, make(p))
-        return kept[1]
+        found: T = kept[1]
+        return found
 
     def weights(self, p: float) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Factors of alpha of each mask in E_p[f], (m,); in D_i, (m, n); and in the sums over j of D_ij, (m, n)."""
