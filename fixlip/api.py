@@ -15,7 +15,7 @@ from .encoders.images import ImageSource
 from .estimators.methods import Method, Request, method_named
 from .explanation import Explanation
 from .game import Game
-from .masks import MAX_ENUMERATED_PLAYERS, BoolArray, check_p
+from .masks import BoolArray, check_p
 from .samples import Samples, sample
 
 # Shapley indices average over all p, so masks for them are drawn from nearly all.
@@ -156,11 +156,8 @@ def cost(
     game = Game(encoder, image, text)
     request = method.for_game(game, method.check(Request(budget=budget, basis=basis)))
     asked = request.budget or 2**game.n_players
-    images, captions = asked, text_budget(game.n_text) if method.needs == "answers" else asked
-    if game.n_image <= MAX_ENUMERATED_PLAYERS:
-        images = min(images, 2**game.n_image)
-    if game.n_text <= MAX_ENUMERATED_PLAYERS:
-        captions = min(captions, 2**game.n_text)
+    captions = text_budget(game.n_text) if method.needs == "answers" else asked
+    images, captions = min(asked, 2**game.n_image), min(captions, 2**game.n_text)
     sides = ((images, game.n_image, game.embed_images), (captions, game.n_text, game.embed_texts))
     batch = min(encoder.batch_size, 16)
     seconds = sum(count / batch * _seconds(embed, n_players, batch) for count, n_players, embed in sides)

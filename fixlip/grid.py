@@ -14,7 +14,7 @@ from .encoders.images import ImageSource
 from .estimators.indices import check_index
 from .explanation import Explanation
 from .game import Game
-from .masks import MAX_ENUMERATED_PLAYERS, FloatArray, check_budget, check_p, check_seed
+from .masks import FloatArray, check_budget, check_p, check_seed
 from .progress import Progress, progress_bar
 from .samples import MIXTURE, Samples, check_ps, sample_image, sample_text
 
@@ -151,12 +151,8 @@ def _encode(
 
 
 def _encodings(games: list[Game], budget: int) -> int:
-    return sum(_at_most(game.n_image, budget) for game in games)
+    return sum(min(budget, 2**game.n_image) for game in games)
 
 
 def _caption_encodings(games: list[Game]) -> int:
-    return sum(_at_most(game.n_text, text_budget(game.n_text)) for game in games)
-
-
-def _at_most(n_players: int, size: int) -> int:
-    return size if n_players > MAX_ENUMERATED_PLAYERS else min(size, 2**n_players)
+    return sum(min(text_budget(game.n_text), 2**game.n_text) for game in games)
