@@ -20,6 +20,7 @@ _torch_came_first = "torch" in sys.modules and "OMP_WAIT_POLICY" not in os.envir
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 if TYPE_CHECKING:
+    from . import baselines as baselines
     from . import emoji as emoji
     from . import metrics as metrics
     from . import pictures as pictures
@@ -49,7 +50,7 @@ _HOME = {
     "Subject": "subject",
 }
 
-_ROOMS = ("emoji", "metrics", "pictures")
+_ROOMS = ("baselines", "emoji", "metrics", "pictures")
 __all__ = [*_HOME, *_ROOMS]
 
 

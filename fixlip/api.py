@@ -12,10 +12,11 @@ import numpy as np
 from .answers import text_budget
 from .encoders.huggingface import Encoder
 from .encoders.images import ImageSource
-from .estimators.methods import Method, Request, method_named
+from .estimators.methods import PASSES, Method, Request
 from .explanation import Explanation
 from .game import Game
 from .masks import BoolArray, check_p
+from .methods import method_named
 from .samples import Samples, sample
 
 # Shapley indices average over all p, so masks for them are drawn from nearly all.
@@ -33,8 +34,8 @@ def explain(
     p: float = 0.5,
     budget: int | None = None,
     estimator: str = "kernel",
-    index: str = "banzhaf",
-    order: int = 2,
+    index: str | None = None,
+    order: int | None = None,
     basis: str = "full",
     target_faithfulness: float | None = None,
     seed: int = 0,
@@ -56,13 +57,14 @@ def explain(
             "kernel" and "tree", and with least squares at least twice what the fit has to determine (4,096 for 49
             patches). With "kernel", "tree" and "crossmodal", masked captions come on top, 1,024 at most for up to 10
             tokens.
-        estimator: one of `fixlip.estimators.methods.METHODS`: "kernel" (a Gaussian process over masks; standard errors
+        estimator: one of `fixlip.methods.METHODS`: "kernel" (a Gaussian process over masks; standard errors
             and expected faithfulness included), "crossmodal" (least squares over all pairs of masked images and
             captions), "tree" (boosted trees), "agnostic" (least squares on coalitions of patches and tokens together),
-            or "exact" (at most 16 players).
+            or "exact" (at most 16 players); or a baseline (see `fixlip.baselines`): "game", "grad-eclip", "exclip", ...
         index: "banzhaf" (weighted Banzhaf interactions at p), "shapley" (faithful Shapley interactions, FSII), or
-            "sii" (Shapley interactions, k-SII); every estimator gives the first.
-        order: 2, or 1 for values without interactions.
+            "sii" (Shapley interactions, k-SII); every estimator gives the first, which is the default. Baselines that
+            no average over coalitions stands behind give "scores".
+        order: 2, or 1 for values without interactions; by default the highest that there is.
         basis: "full", with least squares also "crossmodal" for interactions between patches and tokens only, from far
             fewer masked images, and with "agnostic" also "filtered" (see `agnostic_least_squares`).
         target_faithfulness: with "kernel": encode in rounds, twice as many in each, until the expected R squared is
@@ -71,13 +73,13 @@ def explain(
         progress: show a bar if it takes long.
 
     Returns:
-        interactions of second order (Baniecki et al., NeurIPS 2025), in logits.
+        interactions of second order (Baniecki et al., NeurIPS 2025), in logits; with a baseline what that gives.
 
     Raises:
         ValueError: one sentence, before any model call, if an argument does not fit.
     """
     method = method_named(estimator)
-    request = method.check(Request(p, index, order, basis, budget, seed, progress))
+    request = method.check(Request(p, index or "", order or 0, basis, budget, seed, progress))
     if target_faithfulness is not None and (estimator, request.index) != ("kernel", "banzhaf"):
         raise ValueError('target_faithfulness: wanted only with the estimator "kernel" and the index "banzhaf".')
     game = Game(encoder, image, text)
@@ -124,15 +126,21 @@ def _until_faithful(game: Game, request: Request, target: float, most: int) -> E
 
 @dataclass(frozen=True)
 class Cost:
-    """What an explanation will take: masked images, masked captions, and about how many seconds of encoding."""
+    """What an explanation will take: masked images, masked captions, and about how many seconds of encoding.
+
+    Where `passes` are given, it is so many forward and backward passes instead, of single images and captions.
+    """
 
     images: int
     captions: int
     seconds: float
     device: str
+    passes: int = 0
 
     def __str__(self) -> str:
         duration = f"{self.seconds:.0f} s" if self.seconds < 90 else f"{self.seconds / 60:.0f} minutes"
+        if self.passes:
+            return f"{self.passes:,} forward and backward passes, about {duration} on {self.device}"
         return (
             f"{self.images:,} masked images and {self.captions:,} masked captions to encode, about {duration} on "
             f"{self.device}"
@@ -156,6 +164,10 @@ def cost(
     game = Game(encoder, image, text)
     request = method.for_game(game, method.check(Request(budget=budget, basis=basis)))
     asked = request.budget or 2**game.n_players
+    if method.counts == PASSES:
+        # A backward pass takes about twice as long as a forward pass.
+        seconds = 1.5 * asked * _seconds(game.embed_images, game.n_image, 1)
+        return Cost(0, 0, seconds, str(encoder.device), asked)
     captions = text_budget(game.n_text) if method.needs == "answers" else asked
     images, captions = min(asked, 2**game.n_image), min(captions, 2**game.n_text)
     sides = ((images, game.n_image, game.embed_images), (captions, game.n_text, game.embed_texts))

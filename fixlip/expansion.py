@@ -159,6 +159,10 @@ class Expansion(ABC):
 
     def predict(self, masks: BoolArray) -> FloatArray:
         """Its values of masks (m, n_players), logits of shape (m,)."""
+        return self.totals(masks)
+
+    def totals(self, masks: BoolArray) -> FloatArray:
+        """Constant and sum of all that lies within each mask (m, n_players), of shape (m,); what ranks masks."""
         return quadratic(check_masks(masks, self.n_players), self.constant, self.attributions, self.interactions)
 
     def condition(self, player: int | str) -> FloatArray:

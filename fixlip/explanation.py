@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from . import files
 from .claims import Claims
-from .estimators.indices import check_index
+from .estimators.indices import SCORES, check_index
 from .expansion import Expansion, Term, frozen
 from .interchange import from_shapiq, to_shapiq
 from .masks import BoolArray, FloatArray, check_count, check_p
@@ -22,6 +22,8 @@ from .pictures.drawing import with_error
 from .pictures.words import model_name
 from .subject import Subject
 from .subsets import Subsets, subsets
+
+UNITS = ("logits", "scores")
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +46,10 @@ class Explanation(Expansion):
             they are right is measured by tests/benchmarks/coverage.py.
         p: presence probability of the fit; one half for Shapley indices, where only the first-order conversion uses it.
         index: "banzhaf" (weighted Banzhaf interactions at p), "shapley" (faithful Shapley interactions, FSII) or "sii"
-            (Shapley interactions, with attributions such that all adds up to the full value, k-SII).
+            (Shapley interactions, with attributions such that all adds up to the full value, k-SII). Numbers that no
+            average over coalitions stands behind have the index "scores".
+        unit: "logits", or "scores" where the numbers are in a unit of the method's own: then they rank players and
+            pairs, and predict no similarity.
         estimator: how it was computed.
         budget: how many masks the model was asked about.
         counts: what the budget counts, "masked images" or "coalitions".
@@ -67,6 +72,7 @@ class Explanation(Expansion):
 
     p: float = field(default=0.5, kw_only=True)
     index: str = field(default="banzhaf", kw_only=True)
+    unit: str = field(default="logits", kw_only=True)
     estimator: str = field(default="", kw_only=True)
     budget: int | None = field(default=None, kw_only=True)
     counts: str = field(default="masked images", kw_only=True)
@@ -79,14 +85,35 @@ class Explanation(Expansion):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_p(self.p)
-        object.__setattr__(self, "index", check_index(self.index))
+        object.__setattr__(self, "index", self.index if self.index == SCORES else check_index(self.index))
+        if self.unit not in UNITS:
+            raise ValueError(f"unit: got {self.unit!r}, wanted one of {', '.join(UNITS)}.")
         if self.index != "banzhaf" and self.p != 0.5:
-            raise ValueError(f"p: got {self.p:g} with the index {self.index!r}, which averages over all p; wanted 0.5.")
+            why = "has no p" if self.index == SCORES else "averages over all p"
+            raise ValueError(f"p: got {self.p:g} with the index {self.index!r}, which {why}; wanted 0.5.")
         if self.value_errors is not None:
             errors = frozen("value_errors", self.value_errors, (self.n_players,), 0.0)
             object.__setattr__(self, "value_errors", errors)
 
     # ---- views
+
+    @property
+    def predicts(self) -> bool:
+        """Whether its numbers are logits that add up to a prediction of the similarity."""
+        return self.unit == "logits"
+
+    def predict(self, masks: BoolArray) -> FloatArray:
+        """Its predictions of masks (m, n_players), logits of shape (m,).
+
+        Raises:
+            ValueError: if it predicts nothing, since its numbers are no logits; `totals` ranks masks.
+        """
+        if not self.predicts:
+            raise ValueError(
+                f"predict: the scores of {self.estimator or 'this method'} are no logits and predict no similarity; "
+                "totals(masks) adds them up."
+            )
+        return super().predict(masks)
 
     @cached_property
     def values(self) -> FloatArray:
@@ -116,8 +143,7 @@ class Explanation(Expansion):
         under the p-measure, e_0 - p^2 sum_{i<j} e_ij. For Shapley interactions of either kind a_i = e_i + 1/2 sum_j
         e_ij are Shapley values, and the constant stays the value of the empty coalition.
         """
-        shapley = self.index != "banzhaf"
-        constant = self.constant - (0.0 if shapley else self.p**2 * self.interactions.sum() / 2)
+        constant = self.constant - (0.0 if self.index != "banzhaf" else self.p**2 * self.interactions.sum() / 2)
         none = np.zeros_like(self.interactions)
         return replace(
             self,
@@ -309,6 +335,7 @@ _OWN_FACTS = (
     "constant",
     "p",
     "index",
+    "unit",
     "order",
     "estimator",
     "budget",

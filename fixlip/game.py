@@ -110,6 +110,11 @@ class Game:
         self._pixels, self._caption, self._notes = pixels, caption, notes
         self._image_memory, self._text_memory = _Memory(), _Memory()
 
+    @property
+    def inputs(self) -> tuple[Any, Any]:
+        """What the model reads: the prepared picture, a tensor (3, height, width), and the `captions.Caption`."""
+        return self._pixels, self._caption
+
     # ---- values
 
     def __call__(self, masks: BoolArray, progress: Progress = False) -> FloatArray:

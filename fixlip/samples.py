@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from . import files
 from .answers import Answers, Side, text_budget
-from .estimators.methods import Request, method_named
+from .estimators.methods import OF_ANSWERS, Request, method_named
 from .masks import BoolArray, FloatArray, check_budget, check_count, check_p, check_seed, draw_sequence
 from .progress import Progress
 from .subject import AnyGame, Origin, Subject
@@ -222,7 +222,7 @@ class Samples(Answers):
         Raises:
             ValueError: one sentence, if an argument does not fit.
         """
-        method = method_named(estimator, needs="answers")
+        method = method_named(estimator, OF_ANSWERS)
         request = Request(p=p, index=index, order=order, basis=basis, budget=self._check_budget(budget))
         return method.run(self, method.check(request))
 

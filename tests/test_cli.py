@@ -405,10 +405,10 @@ def test_help_names_what_can_be_chosen(capsys):
     from fixlip.encoders.masking import IMAGE_MASKINGS
     from fixlip.encoders.sources import EMBEDDED
     from fixlip.estimators.indices import INDICES
-    from fixlip.estimators.methods import ESTIMATORS
+    from fixlip.methods import METHODS
 
     text = help_of("explain", capsys)
-    for name in (*ESTIMATORS, *INDICES, *DTYPES, *IMAGE_MASKINGS, *TEXT_MASKINGS, *output.KINDS, EMBEDDED[0]):
+    for name in (*METHODS, *INDICES, *DTYPES, *IMAGE_MASKINGS, *TEXT_MASKINGS, *output.KINDS, EMBEDDED[0]):
         assert name in text
     assert "python -m fixlip explain photo.jpg" in text and "probability with which each patch" in text
 

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..estimators.budgets import check_kernel
-from ..estimators.methods import METHODS, Request, method_named
+from ..estimators.methods import Request
 from ..masks import check_p
+from ..methods import METHODS, method_named
 from . import console, options, output
 
 if TYPE_CHECKING:
@@ -94,10 +95,8 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
         "or the budget, then 4096 by default, is spent; with kernel",
     )
     parser.add_argument("--estimator", default="kernel", metavar="NAME", help="how to estimate, see below")
-    parser.add_argument("--index", default="banzhaf", metavar="NAME", help="which interactions, see below")
-    parser.add_argument(
-        "--order", default="2", metavar="K", help="2 for interactions (the default), 1 for values alone"
-    )
+    parser.add_argument("--index", metavar="NAME", help="which interactions, see below")
+    parser.add_argument("--order", metavar="K", help="2 for interactions (the default), 1 for values alone")
     parser.add_argument("--basis", default="full", metavar="NAME", help="which pairs have interactions, see below")
     parser.add_argument(
         "--image-masking", default="zero", metavar="HOW", help="what a removed patch becomes: zero, mean, blur"
@@ -157,7 +156,7 @@ def _arguments(given: argparse.Namespace) -> dict[str, Any]:
         "budget": None if given.budget is None else options.whole(given.budget, "budget", 2),
         "estimator": given.estimator,
         "index": given.index,
-        "order": options.whole(given.order, "order", 1),
+        "order": None if given.order is None else options.whole(given.order, "order", 1),
         "basis": given.basis,
         "target_faithfulness": None if target is None else check_p(target, "target_faithfulness"),
         "seed": options.whole(given.seed, "seed", 0),
@@ -177,7 +176,8 @@ def _loading(given: argparse.Namespace) -> dict[str, Any]:
 
 def _check_method(arguments: dict[str, Any]) -> None:
     """Raise ValueError, before a model is loaded, if estimator, index, order, basis and budget do not go together."""
-    request = Request(**{name: arguments[name] for name in ("p", "index", "order", "basis", "budget", "seed")})
+    given = {name: arguments[name] for name in ("p", "index", "order", "basis", "budget", "seed")}
+    request = Request(**{name: value for name, value in given.items() if value is not None})
     method_named(arguments["estimator"]).check(request)
     if arguments["estimator"] == "kernel" and request.budget is not None:
         check_kernel(request.budget)

@@ -21,6 +21,8 @@ import numpy as np
 from ..masks import FloatArray
 
 INDICES = ("banzhaf", "shapley", "sii")
+# The index of numbers that follow another rule than averaging over coalitions, a gradient method's, say.
+SCORES = "scores"
 # What the literature and shapiq call them: faithful or weighted Banzhaf, faithful Shapley, and k-Shapley interactions.
 ALIASES = {"banzhaf": ("FBII", "WBII"), "shapley": ("FSII",), "sii": ("k-SII",)}
 Derivatives = Callable[[float], tuple[float, FloatArray, FloatArray]]

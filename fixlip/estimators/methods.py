@@ -1,12 +1,12 @@
-"""The table of methods: every way from a game, or from answers at hand, to an explanation; what each needs and gives.
+"""The table of estimators: from a game, or from answers at hand, to an explanation; what each needs and gives.
 
-Whatever offers a choice of methods (`fixlip.explain`, `Samples.explain`, the command line, experiments) reads it here.
-A new method is one more entry. Nothing heavy is imported until a method is run.
+`Samples.explain` reads it; `fixlip.methods` adds the baselines, for `fixlip.explain` and the command line. A new method
+is one more entry. Nothing heavy is imported until a method is run.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from ..answers import Answers
     from ..explanation import Explanation
 
+# What the budget of methods counts that look into the model instead of asking it about masks.
+PASSES = "forward and backward passes"
+
 
 @dataclass(frozen=True)
 class Request:
@@ -28,8 +31,8 @@ class Request:
 
     Attributes:
         p: presence probability at which the fit is best; means nothing to the Shapley indices.
-        index: one of `fixlip.estimators.indices.INDICES`.
-        order: 2, or 1 for values without interactions.
+        index: one of `fixlip.estimators.indices.INDICES`, or "scores"; empty for the first that the method gives.
+        order: 2, or 1 for values without interactions; 0 for the highest that the method gives.
         basis: which interactions are fitted: "full", "crossmodal" or "filtered".
         budget: how many masks; None for all that are at hand, or the method's default.
         seed: of the masks, where the method draws some.
@@ -37,8 +40,8 @@ class Request:
     """
 
     p: float = 0.5
-    index: str = "banzhaf"
-    order: int = 2
+    index: str = ""
+    order: int = 0
     basis: str = "full"
     budget: int | None = None
     seed: int = 0
@@ -54,7 +57,7 @@ class Method:
         what: a sentence on how it works, for help texts.
         needs: "answers" (masked images and masked captions in all combinations, which can serve many explanations), or
             "game" (it asks the game itself).
-        indices, bases: what it can give.
+        indices, bases, orders: what it can give; what it gives if nothing is asked stands first.
         counts: what its budget counts.
         gives: what it gives besides the numbers: "standard errors", "expected faithfulness".
         at_p: it needs masks drawn at the p of the result.
@@ -71,6 +74,7 @@ class Method:
     budget_of: Callable[[int, int, str], int | None]
     check_game: Callable[[AnyGame, Request], None]
     bases: tuple[str, ...] = ("full",)
+    orders: tuple[int, ...] = (2, 1)
     counts: str = "masked images"
     gives: tuple[str, ...] = ()
     at_p: bool = False
@@ -81,16 +85,19 @@ class Method:
         Raises:
             ValueError: one sentence, if this method cannot do it.
         """
-        p, index, seed = check_p(request.p), check_index(request.index), check_seed(request.seed)
+        p, index, seed = check_p(request.p), request.index or self.indices[0], check_seed(request.seed)
+        index = index if index in self.indices else check_index(index)
         for name, value, choices in (("index", index, self.indices), ("basis", request.basis, self.bases)):
             if value not in choices:
                 raise ValueError(
                     f"{name}: got {value!r}, wanted one of {', '.join(choices)} with the estimator {self.name!r}."
                 )
-        if request.order not in (1, 2) or isinstance(request.order, bool):
-            raise ValueError(f"order: got {request.order!r}, wanted 1 or 2.")
+        order = request.order or self.orders[0]
+        if order not in self.orders or isinstance(order, bool):
+            wanted = " or ".join(str(one) for one in sorted(self.orders))
+            raise ValueError(f"order: got {order!r}, wanted {wanted} with the estimator {self.name!r}.")
         budget = None if request.budget is None else check_budget(request.budget)
-        return replace(request, p=p, index=index, seed=seed, budget=budget)
+        return replace(request, p=p, index=index, order=order, seed=seed, budget=budget)
 
     def for_game(self, game: AnyGame, request: Request) -> Request:
         """The checked request with a budget for this game.
@@ -104,20 +111,19 @@ class Method:
         return request
 
 
-def method_named(name: str, needs: str | None = None) -> Method:
+def method_named(name: str, among: Mapping[str, Method]) -> Method:
     """The method of a name.
 
     Args:
-        name: one of `METHODS`.
-        needs: only one that needs this.
+        name: what it is called.
+        among: the methods to choose from.
 
     Raises:
         ValueError: one sentence, if there is none.
     """
-    fitting = {key: method for key, method in METHODS.items() if needs in (None, method.needs)}
-    if name not in fitting:
-        raise ValueError(f"estimator: got {name!r}, wanted one of {', '.join(fitting)}.")
-    return fitting[name]
+    if name not in among:
+        raise ValueError(f"estimator: got {name!r}, wanted one of {', '.join(among)}.")
+    return among[name]
 
 
 # ---- how each is run
@@ -252,4 +258,5 @@ METHODS = {
         ),
     )
 }
-ESTIMATORS = tuple(METHODS)
+# Those that need no more than answers at hand.
+OF_ANSWERS = {name: method for name, method in METHODS.items() if method.needs == "answers"}

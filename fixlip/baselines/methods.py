@@ -1,0 +1,46 @@
+"""The table of baselines: what `fixlip.explain` offers beside the estimators of `fixlip.estimators.methods`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from ..estimators.indices import SCORES
+from ..estimators.methods import PASSES, Method, Request
+from ..subject import AnyGame
+
+if TYPE_CHECKING:
+    from ..explanation import Explanation
+
+Passes = Callable[[int, int, str], int | None]  # of n_image, n_text and the basis
+
+
+def _method(name: str, what: str, order: int, passes: Passes) -> Method:
+    """A baseline that takes a game and nothing else, named as its function in this package; imported when it is run."""
+
+    def run(game: AnyGame, request: Request) -> Explanation:
+        explain: Any = getattr(import_module(__package__), name.replace("-", "_"))
+        result: Explanation = explain(game)
+        return result
+
+    return Method(name, what, "game", (SCORES,), run, passes, _check, counts=PASSES, orders=(order,))
+
+
+def _check(game: AnyGame, request: Request) -> None:
+    from .routes import check_game
+
+    check_game(game)
+
+
+METHODS = {
+    method.name: method
+    for method in (
+        _method(
+            "occlusion",
+            "what the similarity loses when one player alone is removed",
+            1,
+            lambda n_image, n_text, basis: n_image + n_text + 2,
+        ),
+    )
+}

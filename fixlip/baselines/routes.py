@@ -1,0 +1,123 @@
+"""Routes: how a first-order method gets from the other side's embedding to a map of one side's players.
+
+Because the two encoders are independent, a first-order method looks into one tower at a time: it asks how the players
+of the image matter for the similarity with a given caption's embedding, and the players of the caption for that with a
+given image's. Written so, one function serves the method itself, and its metagame under masked captions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from ..encoders.towers import Tower, image_tower, text_tower
+from ..estimators.indices import SCORES
+from ..estimators.methods import PASSES
+from ..explanation import Explanation
+from ..game import Game
+from ..masks import BoolArray, FloatArray
+from ..subject import end_values
+
+SIDES = ("image", "text")
+Tensor = torch.Tensor
+
+
+@dataclass(frozen=True)
+class Route:
+    """A first-order method.
+
+    Attributes:
+        name: what `fixlip.explain` calls it.
+        title: what readers know it by.
+        maps: of a game, a side ("image" or "text") and m embeddings of the other side, of length one (m, d), gives the
+            map of that side's players for each, (m, n).
+        passes: of a game, a side and m, how many forward and backward passes of that side's encoder this takes.
+        unit: of its maps, "logits" or "scores".
+    """
+
+    name: str
+    title: str
+    maps: Callable[[Game, str, Tensor], Tensor]
+    passes: Callable[[Game, str, int], int]
+    unit: str = "scores"
+
+
+def first_order(game: Game, route: Route) -> Explanation:
+    """The explanation of first order that a route gives: its map of the image and its map of the caption, as they are.
+
+    Nothing is rescaled between the two sides, as in the published comparison (Baniecki et al., NeurIPS 2025), although
+    one may be much larger than the other.
+
+    Raises:
+        ValueError: one sentence, if this is no `fixlip.Game`, or the method gives something else than finite numbers.
+    """
+    check_game(game)
+    maps = [maps_of(game, route, side)[0] for side in SIDES]
+    attributions = np.concatenate(maps)
+    empty, full = end_values(game)
+    return Explanation(
+        full - float(attributions.sum()) if route.unit == "logits" else 0.0,
+        attributions,
+        np.zeros((game.n_players, game.n_players)),
+        game.subject,
+        order=1,
+        index=SCORES,
+        unit=route.unit,
+        estimator=route.title,
+        budget=sum(route.passes(game, side, 1) for side in SIDES),
+        counts=PASSES,
+        empty_value=empty,
+        full_value=full,
+    )
+
+
+def maps_of(game: Game, route: Route, side: str, others: BoolArray | None = None) -> FloatArray:
+    """Maps of one side's players for the similarity with the other side under masks.
+
+    Args:
+        game: whose players.
+        route: the method.
+        side: "image" or "text", the side that is mapped.
+        others: (m, n) masks of the other side; by default the whole of it.
+
+    Returns:
+        (m, n) numbers.
+
+    Raises:
+        ValueError: if there are others than finite numbers among them.
+    """
+    found = route.maps(game, side, directions(game, side, others)).detach().double().cpu().numpy()
+    if not np.isfinite(found).all():
+        raise ValueError(f"{route.name}: {np.count_nonzero(~np.isfinite(found))} scores are no finite numbers.")
+    return np.asarray(found, np.float64)
+
+
+def directions(game: Game, side: str, others: BoolArray | None = None) -> Tensor:
+    """Embeddings (m, d), of length one, of the other side than `side` under masks; by default of the whole of it."""
+    embed, n = (game.embed_texts, game.n_text) if side == "image" else (game.embed_images, game.n_image)
+    masks = np.ones((1, n), bool) if others is None else others
+    return torch.from_numpy(embed(masks)).to(game.encoder.device, game.encoder.dtype)
+
+
+def tower_of(game: Game, side: str) -> Tower:
+    """One half of the game's model, with the game's picture or caption."""
+    pixels, caption = game.inputs
+    return image_tower(game.encoder, pixels) if side == "image" else text_tower(game.encoder, caption)
+
+
+def batches(game: Game, directions: Tensor) -> tuple[Tensor, ...]:
+    """The directions in as large batches as the encoder takes."""
+    found: tuple[Tensor, ...] = directions.split(max(1, int(game.encoder.batch_size)))
+    return found
+
+
+def check_game(game: object) -> None:
+    """ValueError unless this is a game whose model can be looked into."""
+    if not isinstance(game, Game):
+        raise ValueError(
+            f"game: got {type(game).__name__}, wanted a fixlip.Game: this method looks into the model, and asks it "
+            "nothing that another game could answer."
+        )
