@@ -21,6 +21,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 if TYPE_CHECKING:
     from . import baselines as baselines
+    from . import concepts as concepts
     from . import emoji as emoji
     from . import metrics as metrics
     from . import pictures as pictures
@@ -50,7 +51,7 @@ _HOME = {
     "Subject": "subject",
 }
 
-_ROOMS = ("baselines", "emoji", "metrics", "pictures")
+_ROOMS = ("baselines", "concepts", "emoji", "metrics", "pictures")
 __all__ = [*_HOME, *_ROOMS]
 
 

@@ -22,7 +22,7 @@ FLOORS = (
     ("fixlip.explanation",),
     ("fixlip.pictures.report", "fixlip.estimators"),
     ("fixlip.samples",),
-    ("fixlip.baselines",),
+    ("fixlip.baselines", "fixlip.concepts"),
     ("fixlip.methods",),
     ("fixlip.api", "fixlip.grid", "fixlip.metrics", "fixlip.emoji"),
     ("fixlip.experiments", "fixlip.doctor", "fixlip.course"),
