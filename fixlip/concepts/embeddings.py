@@ -133,7 +133,7 @@ def _key(encoder: Encoder, captions: Sequence[Caption]) -> str:
 def _load(path: Path, count: int) -> FloatArray | None:
     """What a file holds; None if there is none, or it is no such array."""
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
             found = np.asarray(archive["embeddings"], np.float64)
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None

@@ -82,7 +82,11 @@ def components(features: FloatArray, method: str = "svd", count: int = 3, scaled
 
 
 def prominent_patches(
-    features: FloatArray, grid: tuple[int, int], method: str = "svd", threshold: float | None = None
+    features: FloatArray,
+    grid: tuple[int, int],
+    method: str = "svd",
+    threshold: float | None = None,
+    together: bool = False,
 ) -> BoolArray:
     """The patches that stand out in each image of a group.
 
@@ -91,20 +95,27 @@ def prominent_patches(
         grid: (rows, columns).
         method: "svd", the second singular vector, or "pca", the first principal component.
         threshold: of the component scaled to [0, 1]; None for the sign of the component as it is.
+        together: one component for all images stacked, as the published code has it, and not one for each image, as the
+            paper says. Where images differ more than their patches do, it tells images apart.
 
     Returns:
         (images, n_image): of the patches above the threshold, the largest 8-connected component of an image, and the
         second largest where it has five patches or more. None where patches are all alike.
     """
     images, n, width = features.shape
-    stacked = features.reshape(-1, width)
+    stacks = [features.reshape(-1, width)] if together else list(features)
+    above = np.concatenate([_above(stack, method, threshold) for stack in stacks]).reshape(images, n)
+    return np.stack([largest_components(one.reshape(grid)).ravel() for one in above])
+
+
+def _above(stacked: FloatArray, method: str, threshold: float | None) -> BoolArray:
+    """(m,), which patches are above the threshold."""
     if _all_alike(stacked):
-        return np.zeros((images, n), bool)
+        return np.zeros(len(stacked), bool)
     found = components(stacked, method, scaled=threshold is not None)
-    which = min(int(method == "svd"), found.shape[1] - 1)
+    one = found[:, min(int(method == "svd"), found.shape[1] - 1)]
     # As in the published code a value of zero is never prominent, and one on the threshold is.
-    above = (found[:, which] >= (threshold or 0.0)) & (found[:, which] != 0)
-    return np.stack([largest_components(one.reshape(grid)).ravel() for one in above.reshape(images, n)])
+    return np.asarray((one >= (threshold or 0.0)) & (one != 0))
 
 
 def largest_components(mask: BoolArray, second: int = SECOND_LARGEST) -> BoolArray:

@@ -19,6 +19,8 @@ class Settings:
     Attributes:
         features: of patches, "tokens" of the last layer or "keys" of its attention.
         prominent: component that tells prominent patches, "svd" or "pca".
+        together: take that component of all pictures of a group, as the published code does; False for one in each, as
+            the paper says. For a single picture it is the same.
         threshold: of that component scaled to [0, 1]; None for its sign.
         parts: how prominent patches are parted, "pca" or "kmeans".
         n_parts: into how many at most. Not known of the paper; ours.
@@ -41,6 +43,7 @@ class Settings:
 
     features: str = FEATURES[0]
     prominent: str = PROMINENT[0]
+    together: bool = False
     threshold: float | None = None
     parts: str = PARTS[0]
     n_parts: int = 3

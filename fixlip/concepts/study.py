@@ -163,7 +163,9 @@ class Study:
         rest = [k for k, one in enumerate(seen) if not one.blank]
         if rest:
             features = np.stack([seen[k].features for k in rest])
-            prominent = prominent_patches(features, self.encoder.grid, settings.prominent, settings.threshold)
+            prominent = prominent_patches(
+                features, self.encoder.grid, settings.prominent, settings.threshold, settings.together
+            )
             parts[rest] = parts_of(features, prominent, settings.n_parts, settings.parts, settings.seed)
         return parts
 

@@ -10,6 +10,7 @@ from ..masks import FloatArray, IntArray
 
 SHARPNESS = 2.5  # what cosines are multiplied by before the transport
 ITERATIONS = 1000
+_SETTLED = 1e-13
 
 
 def transport_plan(scores: FloatArray, regularisation: float = 1.0, iterations: int = ITERATIONS) -> FloatArray:
@@ -24,15 +25,14 @@ def transport_plan(scores: FloatArray, regularisation: float = 1.0, iterations: 
         (regions, words), columns of sum one. So a word counts as much as it belongs to this region rather than to the
         others; with one region all are 1, and say nothing.
     """
-    # The scaling takes any factor out of a row, so that the exponential need not overflow.
-    plan = np.exp((scores - scores.max(axis=1, keepdims=True)) / regularisation)
+    log_plan = scores / regularisation  # logarithms neither overflow nor vanish
     for _ in range(iterations):
-        before = plan
-        plan = plan / plan.sum(axis=1, keepdims=True)
-        plan = plan / plan.sum(axis=0, keepdims=True)
-        if np.array_equal(before, plan):  # nothing will change any more
+        before = log_plan
+        log_plan = log_plan - np.logaddexp.reduce(log_plan, axis=1, keepdims=True)
+        log_plan = log_plan - np.logaddexp.reduce(log_plan, axis=0, keepdims=True)
+        if np.abs(log_plan - before).max() < _SETTLED:
             break
-    return np.asarray(plan)
+    return np.asarray(np.exp(log_plan))
 
 
 def candidates(similarities: FloatArray, most: int, wanted: int, relevance: FloatArray | None = None) -> IntArray:
