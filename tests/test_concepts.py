@@ -488,13 +488,16 @@ def test_a_data_set_is_a_stream_that_is_added_up(study):
         np.testing.assert_allclose(total.curve(measure), np.mean(padded, axis=0))
         np.testing.assert_allclose(both.curve(measure), total.curve(measure))
         assert total.area(measure) == pytest.approx(np.mean(padded))
+        spread = np.sqrt(sum(one.overlap.chance(measure).std ** 2 for one in one_by_one)) / 5
+        assert (total.chance_std(measure), both.chance_std(measure)) == pytest.approx((spread, spread))
         assert total.area(measure) > total.chance_area(measure) > 0
     assert total.shared == both.shared == sum((both.shared for both in halves), start=type(total.shared)())
     predicted_fruit = study.classes.names[streamed[0].prediction] == "fruit"
     assert (total.count, total.labelled, total.correct) == (5, 5, 4 + predicted_fruit)
     with pytest.raises(ValueError, match="label: got 'zoo'"):
         total.add(first, "zoo")
-    assert Totals().accuracy is None and Totals().area() == 0
+    assert Totals().accuracy is None and Totals().area() == 0 == Totals().chance_std()
+    assert Totals.of(streamed, "fruit").correct == sum(one.class_name == "fruit" for one in streamed)
 
 
 @pytest.mark.parametrize(

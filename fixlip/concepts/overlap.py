@@ -173,7 +173,7 @@ def curve(steps: Sequence[Overlap], measure: str = MEASURES[0]) -> FloatArray:
     """The deletion dynamics (L_v + 1,): a measure at each step; the faster it falls, the better is the order.
 
     Of the published score it is the published curve: struck concepts are still counted in L_v. The other measures are
-    those of the set that is left.
+    those of the set that is left, so that they rise where a concept is struck out that was not shared.
     """
     return np.array([step.measured(measure) for step in steps])
 

@@ -18,9 +18,6 @@ from ..encoders.towers import image_tower
 from ..extras import need
 from ..masks import BoolArray, FloatArray, IntArray
 
-FEATURES = ("tokens", "keys")
-PROMINENT = ("svd", "pca")
-PARTS = ("pca", "kmeans")
 BACKGROUND = -1
 SECOND_LARGEST = 5  # patches that a second component must have to be kept
 _ITERATIONS, _STARTS = 500, 10

@@ -13,7 +13,6 @@ from ..encoders.huggingface import Encoder
 from ..masks import BoolArray, FloatArray
 from .patches import Ellipse, ellipse_around
 
-PROMPTS = ("ellipse", "patches")
 RED = (255, 0, 0)
 # A Gaussian of 11 pixels is one of standard deviation 2 in OpenCV, on pictures of 224 pixels with lines of one pixel.
 _PUBLISHED_SIDE, _SIGMA = 224, 2.0

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..masks import check_count, check_seed
-from .patches import FEATURES, PARTS, PROMINENT
-from .regions import PROMPTS
 
+FEATURES = ("tokens", "keys")
+PROMINENT = ("svd", "pca")
+PARTS = ("pca", "kmeans")
+PROMPTS = ("ellipse", "patches")
 # The published bank, and how many of its concepts each region proposes.
 _PUBLISHED_BANK, _PUBLISHED_LIST = 4229, 100
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -23,9 +24,8 @@ class Totals:
         shared, visual, language: how often each phrase was on both sides, and on each.
 
     Example:
-        totals = Totals()
-        for found in study.stream(pictures):
-            totals.add(found)
+        totals = Totals.of(study.stream(pictures))
+        totals.curve(), totals.chance_curve(), totals.area("jaccard")
     """
 
     def __init__(self) -> None:
@@ -33,8 +33,17 @@ class Totals:
         self.shared: Counter[str] = Counter()
         self.visual: Counter[str] = Counter()
         self.language: Counter[str] = Counter()
+        self._variances = dict.fromkeys(MEASURES, 0.0)
         self._curves: dict[str, FloatArray] = {measure: np.zeros(0) for measure in MEASURES}
         self._chances: dict[str, FloatArray] = {measure: np.zeros(0) for measure in MEASURES}
+
+    @classmethod
+    def of(cls, stream: Iterable[ImageConcepts], label: str | None = None) -> Totals:
+        """What a stream adds up to; `label` is the true class of all of it, ValueError if there is no such class."""
+        totals = cls()
+        for found in stream:
+            totals.add(found, label)
+        return totals
 
     def add(self, found: ImageConcepts, label: str | None = None) -> None:
         """Count a picture in.
@@ -56,6 +65,7 @@ class Totals:
             counter.update(found.phrases(numbers))
         self.language.update(found.phrases(found.language))
         for measure in MEASURES:
+            self._variances[measure] += found.overlap.chance(measure).std ** 2
             self._curves[measure] = _sum(self._curves[measure], found.curve(measure))
             self._chances[measure] = _sum(self._chances[measure], found.chance_curve(measure))
 
@@ -65,6 +75,7 @@ class Totals:
         for name in ("count", "labelled", "correct", "shared", "visual", "language"):
             setattr(both, name, getattr(self, name) + getattr(other, name))
         for measure in MEASURES:
+            both._variances[measure] = self._variances[measure] + other._variances[measure]
             both._curves[measure] = _sum(self._curves[measure], other._curves[measure])
             both._chances[measure] = _sum(self._chances[measure], other._chances[measure])
         return both
@@ -81,6 +92,13 @@ class Totals:
     def chance_curve(self, measure: str = MEASURES[0]) -> FloatArray:
         """Its permutation baseline."""
         return self._chances[check_measure(measure)] / max(1, self.count)
+
+    def chance_std(self, measure: str = MEASURES[0]) -> float:
+        """How far from `chance_curve(measure)[0]` the mean overlap of whole sets is by chance: a standard deviation.
+
+        Under permutations that are drawn for each picture independently of the others'.
+        """
+        return float(np.sqrt(self._variances[check_measure(measure)])) / max(1, self.count)
 
     def area(self, measure: str = MEASURES[0]) -> float:
         """Area under the mean curve: the mean of its values, zero for no picture."""
