@@ -22,7 +22,7 @@ from fixlip.emoji.scenes import vocabulary
 from fixlip.encoders.sources import EMBEDDED
 
 FIRST_SCENE = 3 * 10**6  # none of these was looked at when the defaults were chosen
-LEAST_COVERED = 0.25
+LEAST_COVERED, MOSTLY = 0.25, 0.6
 DEFAULT = Settings()
 VARIANTS = {
     "the default: red ellipse, optimal transport": DEFAULT,
@@ -38,6 +38,7 @@ VARIANTS = {
 }
 WHOLE, CHANCE = "baseline: words of the whole picture", "baseline: chance"
 COLUMNS = ("model", "words", "visual concepts", "of a background", "right word among three", "right word first")
+COLUMNS += ("among three, concepts mostly in one object", "wrong words that name something else there")
 COLUMNS += tuple(f"among three, {k} object{'s'[: k > 1]}" for k in range(1, 5))
 
 
@@ -47,33 +48,43 @@ def scene_of(k):
 
 
 def shown_by(shown, patches, grid, bank):
-    """The number of the word for what a region shows, and whether that is the background."""
+    """The number of the word for what a region shows, the share of it that this covers, and whether it is an object."""
     side = shown.image.size[0]
     rows, columns = (np.arange(side) * n // side for n in grid)
     region = patches.reshape(grid)[rows][:, columns]
     covered = [region[top:bottom, left:right].sum() / region.sum() for left, top, right, bottom in shown.boxes]
     most = int(np.argmax(covered))
     if covered[most] < LEAST_COVERED:
-        return bank.phrases.index(f"{shown.background} background"), True
-    return bank.phrases.index(shown.objects[most]), False
+        return background_of(shown, bank), 1 - sum(covered), False
+    return bank.phrases.index(shown.objects[most]), covered[most], True
+
+
+def background_of(shown, bank):
+    """The number of the word for a scene's background."""
+    return bank.phrases.index(f"{shown.background} background")
 
 
 def hits(study, scenes, words_of=None):
-    """(regions, 4): objects of the scene; the background?; right word among three?; right word first?"""
-    found = []
+    """(regions, 6): objects of the scene; a background? right word among three? first? mostly an object? one there?"""
+    found, bank = [], study.bank
     for k in range(scenes):
         shown = scene_of(k)
         concepts = study.image(shown.image)
+        there = {*(bank.phrases.index(word) for word in shown.objects), background_of(shown, bank)}
         for concept in concepts.concepts:
-            right, background = shown_by(shown, concept.patches, concepts.grid, study.bank)
+            right, share, is_object = shown_by(shown, concept.patches, concepts.grid, bank)
             words = concept.words if words_of is None else words_of(shown)
-            found.append((len(shown.objects), background, right in words, right == words[0]))
+            mostly = is_object and share > MOSTLY
+            one = (len(shown.objects), not is_object, right in words, right == words[0], mostly, bool(there & {*words}))
+            found.append(one)
     return np.array(found, float)
 
 
 def row(model, name, found):
     """A line of the first table."""
     cells = [f"{len(found)}", f"{int(found[:, 1].sum())}", f"{found[:, 2].mean():.0%}", f"{found[:, 3].mean():.0%}"]
+    mostly, wrong = found[found[:, 4] == 1], found[found[:, 2] == 0]
+    cells += [f"{mostly[:, 2].mean():.0%} of {len(mostly)}", f"{wrong[:, 5].mean():.0%} of {len(wrong)}"]
     for k in range(1, 5):
         some = found[found[:, 0] == k]
         cells.append(f"{some[:, 2].mean():.0%}" if len(some) else "—")
@@ -91,9 +102,9 @@ def naming_rows(model, scenes):
         lines.append(row(model, name, found))
         if settings == DEFAULT:
             whole = row(model, WHOLE, hits(study, scenes, lambda shown, of=study: words_of_whole(of, shown)))
-            chance = found.copy()
-            chance[:, 2:] = 3 / len(bank), 1 / len(bank)
-            last = [whole, row(model, CHANCE, chance)]
+            chance = f"{3 / len(bank):.0%}"
+            cells = (len(found), int(found[:, 1].sum()), chance, f"{1 / len(bank):.0%}", chance, "—", *[chance] * 4)
+            last = [whole, f"| {model} | {CHANCE} | {' | '.join(map(str, cells))} |"]
     return lines + last
 
 
@@ -129,7 +140,8 @@ def report(options):
     language = [language_row(model) for model in options.models]
     about = (
         f"Visual concepts of {options.scenes} scenes with one to four objects in turn. Right is the object whose box "
-        f"covers most of a concept's patches, or the background where no box covers {LEAST_COVERED:.0%} of them. "
+        f"covers most of a concept's patches, or the background where no box covers {LEAST_COVERED:.0%} of them; "
+        f"mostly in one object are those of which its box covers more than {MOSTLY:.0%}. "
         "Whatever differs from the default is named; everything else is as by default."
     )
     columns = ("model", "objects of a kind of scenes among its four words", "all four", "a single object's own word")
