@@ -22,7 +22,7 @@ def test_every_baseline_is_reached_by_name(encoder, name):
     np.testing.assert_array_equal(explanation.interactions, direct.interactions)
     assert explanation.order in METHODS[name].orders and explanation.index == "scores"
     assert explanation.full_value == pytest.approx(game.full_value)
-    assert explanation.budget == METHODS[name].budget_of(game.n_image, game.n_text, "full")
+    assert METHODS[name].budget_of(game.n_image, game.n_text, "full") in (explanation.budget, None)
 
 
 def test_scores_of_another_unit_predict_nothing(encoder):

@@ -13,9 +13,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .jacobians import exclip as exclip
+    from .jacobians import exclip_matrix as exclip_matrix
     from .plain import occlusion as occlusion
 
 _HOME = {
+    "exclip_matrix": "jacobians",
+    "exclip": "jacobians",
     "occlusion": "plain",
 }
 __all__ = [*_HOME]

@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 Passes = Callable[[int, int, str], int | None]  # of n_image, n_text and the basis
 
 
-def _method(name: str, what: str, order: int, passes: Passes) -> Method:
-    """A baseline that takes a game and nothing else, named as its function in this package; imported when it is run."""
+def _method(name: str, what: str, order: int, passes: Passes, is_long: bool = False) -> Method:
+    """A baseline that takes a game, and `progress` if it is long, named as its function here; imported when it runs."""
 
     def run(game: AnyGame, request: Request) -> Explanation:
         explain: Any = getattr(import_module(__package__), name.replace("-", "_"))
-        result: Explanation = explain(game)
+        result: Explanation = explain(game, progress=request.progress) if is_long else explain(game)
         return result
 
     return Method(name, what, "game", (SCORES,), run, passes, _check, counts=PASSES, orders=(order,))
@@ -41,6 +41,13 @@ METHODS = {
             "what the similarity loses when one player alone is removed",
             1,
             lambda n_image, n_text, basis: n_image + n_text + 2,
+        ),
+        _method(
+            "exclip",
+            "products of both encoders' integrated Jacobians: patches with tokens, and nothing else",
+            2,
+            lambda n_image, n_text, basis: None,  # depends on the width of the embedding, too
+            is_long=True,
         ),
     )
 }
