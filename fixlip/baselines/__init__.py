@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .chefer import game as game
     from .chefer import rollout as rollout
+    from .dense import maskclip as maskclip
+    from .eclip import grad_eclip as grad_eclip
     from .meta import metagame as metagame
     from .meta import third_order as third_order
     from .plain import gradient_input as gradient_input
@@ -22,7 +24,9 @@ if TYPE_CHECKING:
 
 _HOME = {
     "game": "chefer",
+    "grad_eclip": "eclip",
     "gradient_input": "plain",
+    "maskclip": "dense",
     "metagame": "meta",
     "occlusion": "plain",
     "rollout": "chefer",
