@@ -137,7 +137,7 @@ def test_the_model_stays_as_it_was_when_something_raises(encoder, game, monkeypa
     check_unchanged(before, encoder.model)
 
 
-WITHOUT_GRADIENTS = ("occlusion", "rollout", "maskclip", "metagame-maskclip")
+WITHOUT_GRADIENTS = ("occlusion", "rollout", "maskclip", "exclip", "metagame-maskclip")
 
 
 @pytest.mark.parametrize("name", METHODS)

@@ -7,7 +7,9 @@ With its Jacobian integrated along the line from R to X, position s contributes 
 
 and a caption's position s with an image's position i contribute A[s, i] = <U_s, W_i> / (|e_T| |e_I|) to the cosine. The
 published code multiplies both Jacobians first, a matrix of (L_T C_T) x (L_I C_I) numbers, and sums over hidden units
-last; summed first, as here, the largest thing kept is U itself, (d, L).
+last. Summed first, as here, the largest thing kept is U itself, (L, d). Measured with 77 tokens, the default steps and
+random weights: 0.1 GB above the model for CLIP ViT-B/32, 0.3 GB for ViT-B/16 and ViT-L/14 with 24 x 24 patches, 0.2 GB
+for ViT-B/16 with 32 x 32. One such matrix, of which the published code holds several, would take 6, 70, 140 and 124 GB.
 
 U is taken forward, one direction for each position: L directions instead of d passes backward. Query, key and value of
 a position depend on that position alone, so that the first block's attention along all directions has a closed form;
@@ -72,7 +74,9 @@ def exclip(
 
     For SigLIP, which was not part of the paper: its text has no begin and end, so that the reference is nothing but
     padding, and both are read at the last position; its image has no class token, and the head that pools it is part of
-    F. Then the whole matrix is complete as steps grow (see `exclip_matrix`).
+    F. Then the whole matrix is complete as steps grow (see `exclip_matrix`). As all positions are
+    pooled, all of the last block is computed for each: some three minutes for 16 x 16 patches of a
+    SigLIP-2 base on two cores, where CLIP takes seconds.
 
     Args:
         game: whose model, image and caption.
