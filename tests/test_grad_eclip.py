@@ -91,6 +91,8 @@ def test_the_network_that_is_explained_has_the_published_cosine(case, heads):
 def test_default_is_the_true_model_without_padding(tiny_game):
     game = tiny_game(1)
     np.testing.assert_array_equal(grad_eclip(game).attributions, grad_eclip(game, heads=4, text_blocks=3).attributions)
+    assert grad_eclip(game).estimator == "Grad-ECLIP"
+    assert grad_eclip(game, heads=1, signed=True).estimator == "Grad-ECLIP (heads=1, signed=True)"
     padded = sides(game, signed=True, text_blocks=1, **PUBLISHED)[1]
     assert np.abs(padded - sides(game, signed=True, text_blocks=1)[1]).max() > 0.01 * np.abs(padded).max()
 

@@ -65,7 +65,8 @@ def _dense(residual: bool, game: Game, side: str) -> Tensor:
 
 
 def _route(residual: bool) -> Route:
-    return Route("maskclip", "MaskCLIP", partial(_maps, residual), lambda game, side, m: 1)
+    title = "MaskCLIP (residual=True)" if residual else "MaskCLIP"
+    return Route("maskclip", title, partial(_maps, residual), lambda game, side, m: 1)
 
 
 MASKCLIP = _route(residual=False)

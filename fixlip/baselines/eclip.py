@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 
@@ -100,8 +100,11 @@ class GradEclip:
 
     @property
     def route(self) -> Route:
-        """Grad-ECLIP so asked, as a route."""
-        return Route("grad-eclip", "Grad-ECLIP", self.maps, lambda game, side, m: m + 1)
+        """Grad-ECLIP so asked, as a route; its title tells what is not as by default."""
+        asked = {one.name: getattr(self, one.name) for one in fields(self) if getattr(self, one.name) != one.default}
+        told = ", ".join(f"{name}={value}" for name, value in asked.items())
+        title = f"Grad-ECLIP ({told})" if told else "Grad-ECLIP"
+        return Route("grad-eclip", title, self.maps, lambda game, side, m: m + 1)
 
     def check(self, game: Game) -> None:
         """ValueError, before any model call, if this cannot be had of a game's model."""
