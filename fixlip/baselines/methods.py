@@ -24,7 +24,9 @@ def _method(name: str, what: str, order: int, passes: Passes) -> Method:
         result: Explanation = explain(game)
         return result
 
-    return Method(name, what, "game", (SCORES,), run, passes, _check, counts=PASSES, orders=(order,))
+    return Method(
+        name, what, "game", (SCORES,), run, passes, _check, counts=PASSES, orders=(order,), takes_budget=False
+    )
 
 
 def _check(game: AnyGame, request: Request) -> None:
