@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
-import math
 from html import escape
 
 import numpy as np
 
 from ..explanation import Explanation
-from ..pictures.drawing import colour_of, hex_of, ink_on, signed
+from ..pictures.drawing import colour_of, hex_of, ink_on
 from ..pictures.layout import Content, content_of
 from ..pictures.pair import FULL_TINT
-from .tiles import scale_of
+from .tiles import heading_of, scale_of
 
 # Patches carry numbers on grids this coarse, so many of them; they tell their values to the pointer on grids of no
 # more than so many patches, or the page would be large.
 _COLUMNS, _NUMBERED, _TOLD = 10, 3, 600
 
 
-def figure(explanation: Explanation, word: int | None, heading: str) -> str:
+def figure(explanation: Explanation, word: int | None) -> str:
     """A map with a heading above and its colour scale below, as HTML.
 
     Args:
         explanation: what to show.
         word: a player: show its interactions; the figure then has the class "word" and its number.
-        heading: what is shown.
     """
+    heading = heading_of(explanation, word)
+    heading = heading[:1].upper() + heading[1:]
     content = content_of(explanation, word, None, 0, "separate", None)
     n = explanation.n_image
     patches = "" if explanation.grid is None else _map(explanation, content, heading)
@@ -42,7 +42,7 @@ def _map(explanation: Explanation, content: Content, heading: str) -> str:
     """Patches over the picture: hue says the sign, opacity the size; the strongest carry their numbers."""
     rows, columns = explanation.grid or (1, 1)
     values, scale = content.values[: explanation.n_image], content.image_scale
-    told = [number(float(value), scale, explanation.unit) for value in values]
+    told = [_signed(content, value) for value in values]
     cells = []
     for k, value in enumerate(values):
         opacity = FULL_TINT * min(1.0, abs(float(value)) / scale)
@@ -75,23 +75,12 @@ def _chip(explanation: Explanation, content: Content, player: int) -> str:
     value = float(content.values[player])
     fill = colour_of(value / scale)
     is_chosen = player == content.condition
-    note = "\u2022" if is_chosen else number(value, scale, explanation.unit)
+    note = "\u2022" if is_chosen else _signed(content, value)
     kind, style = " chosen" * is_chosen, f"background:{hex_of(fill)};color:{hex_of(ink_on(fill))}"
     label = escape(explanation.labels[player])
     return f'<span class="chip{kind}" style="{style}">{label}<small>{note}</small></span>'
 
 
-def number(value: float, scale: float, unit: str) -> str:
-    """A value with its sign; scores, which may be tiny in a unit of their own, in the digits that their scale wants.
-
-    Args:
-        value: what is told.
-        scale: the largest absolute value beside it.
-        unit: "logits" or "scores".
-    """
-    told = signed(value)
-    if unit != "logits":
-        digits = max(0, 1 - math.floor(math.log10(scale)))
-        told = f"{value:+.{digits}f}" if digits <= 5 else f"{value:+.1e}"
-        told = "0" if float(told) == 0 else told
-    return told.replace("-", "\u2212")
+def _signed(content: Content, value: float) -> str:
+    """A number as the picture tells it, with a real minus."""
+    return content.told(value).replace("-", "\u2212")

@@ -156,14 +156,10 @@ def _tile(entry: Entry, words: Iterable[int]) -> str:
         return f'<section class="tile"><h3>{escape(entry.title)}</h3><p class="small">{state}</p>{remarks}</section>'
     explanation = entry.explanation
     order = {1: "first order", 2: "second order"}[entry.order]
-    maps = [
-        figure(explanation, None, "What each part contributes" if explanation.predicts else "What each part scores")
-    ]
-    if entry.order > 1:
-        maps += [figure(explanation, k, f"What goes with \u201c{explanation.labels[k]}\u201d") for k in words]
+    maps = [figure(explanation, word) for word in (None, *(words if entry.order > 1 else ()))]
     kind = "tile second" if entry.order > 1 else "tile"
     return (
-        f'<section class="{kind}"><h3>{escape(entry.title)}</h3><p class="small">{order}, in {explanation.unit}</p>'
+        f'<section class="{kind}"><h3>{escape(entry.title)}</h3><p class="small">{order}, {explanation.unit_name}</p>'
         f'<div class="maps">{"".join(maps)}</div>{_terms(_scores(entry))}{remarks}</section>'
     )
 

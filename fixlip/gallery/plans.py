@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..api import SHAPLEY_MIXTURE
 from ..baselines.methods import METHODS as BASELINES
+from ..estimators.indices import SCORES
 from ..estimators.methods import PASSES, Method, Request
 from ..explanation import Explanation
 from ..methods import METHODS
@@ -40,13 +41,17 @@ class Plan:
         return METHODS[self.estimator]
 
     def request(self, p: float, budget: int | None, seed: int, progress: bool) -> Request:
-        """The checked request; a budget goes to methods that ask the model about masks.
+        """The checked request: p and a budget go to methods that have one.
 
         Raises:
             ValueError: one sentence, if an argument does not fit.
         """
-        own = None if self.method.counts == PASSES else budget
-        return self.method.check(Request(p, self.index, self.order, "full", own, seed, progress))
+        request = Request(index=self.index, order=self.order, seed=seed, progress=progress)
+        if self.method.takes_budget:
+            request = replace(request, budget=budget)
+        if SCORES not in self.method.indices:
+            request = replace(request, p=p)
+        return self.method.check(request)
 
 
 _OWN = (

@@ -8,7 +8,7 @@ from PIL import Image
 
 from ..explanation import Explanation
 from ..pictures import Picture
-from ..pictures.drawing import DEVICE, INK, MUTED, Sheet, lines_of, shorten, signed
+from ..pictures.drawing import DEVICE, INK, MUTED, Sheet, lines_of, shorten
 from ..pictures.layout import MARGIN, Content, content_of, lay_out
 from ..pictures.pair import draw_chip, draw_patch_values, draw_patches
 from .entries import SCORES, Entry, Pair, brief
@@ -54,8 +54,7 @@ def _tile(entry: Entry, word: int | None) -> Image.Image:
     plan = lay_out(explanation, _HEAD, _WIDTH, rows=0)
     footer = [piece for line in _footer(entry, content, word) for piece in lines_of(line, _TEXT, _WIDTH - 2 * MARGIN)]
     sheet = Sheet(_WIDTH, plan.height + _LINE * len(footer) + 8)
-    what = "what each part contributes" if word is None else f"what goes with \u201c{explanation.labels[word]}\u201d"
-    _head(sheet, entry.title, f"order {entry.order}: {what}")
+    _head(sheet, entry.title, f"order {entry.order}: {heading_of(explanation, word)}")
     if plan.grid:
         draw_patches(sheet, explanation, content, plan.picture)
         draw_patch_values(sheet, explanation, content, plan, most=3)
@@ -89,18 +88,29 @@ def _footer(entry: Entry, content: Content, word: int | None) -> list[str]:
     return told
 
 
+def heading_of(explanation: Explanation, word: int | None) -> str:
+    """What a map shows: values of all players, or what one word has with them."""
+    if word is None:
+        return (
+            "what each part contributes" if not explanation.names.rule else f"{explanation.names.players} of each part"
+        )
+    what = "what goes" if explanation.predicts else explanation.names.pairs
+    return f"{what} with \u201c{explanation.labels[word]}\u201d"
+
+
 def scale_of(explanation: Explanation, content: Content) -> str:
     """What full colour is, of patches and of words: in every map its own largest value."""
     n = explanation.n_image
     parts = [
-        f"{name} \u00b1{signed(scale).lstrip('+')}" if values.any() else f"{name} all 0"
+        f"{name} \u00b1{content.told(scale).lstrip('+')}" if values.any() else f"{name} all 0"
         for name, scale, values in (
             ("patches", content.image_scale, content.values[:n]),
             ("words", content.text_scale, content.values[n:]),
         )
         if len(values)
     ]
-    return f"own scale, full colour: {', '.join(parts)} {explanation.unit}"
+    unit = content.names.unit if content.largest is None else f"{content.names.unit} score, {content.largest:.2g}"
+    return f"own scale, full colour: {', '.join(parts)} {unit}"
 
 
 def _failed(entry: Entry) -> Image.Image:
