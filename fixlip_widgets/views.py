@@ -36,9 +36,8 @@ class PairView(anywidget.AnyWidget):
     [player, text] written on players in the mode "mask", and `words` below. Values closer to zero than `interval`
     standard errors are not written into patches; `scales` are the values of full colour for patches and for words
     (empty: the largest shown, on one scale or two as `scaling` says; see `fixlip.pictures.draw`); `quantity` names what
-    is shown where it is not
-    contributions; `rulers` says whether rows and columns are numbered; `colours` are (red, green, blue) of lowest,
-    middle and highest values.
+    is shown where it is not contributions; `rulers` says whether rows and columns are numbered; `colours` are (red,
+    green, blue) of lowest, middle and highest values.
     """
 
     _esm = FOLDER / "pair.js"
