@@ -61,7 +61,9 @@ class Difference(Expansion):
     @property
     def names(self) -> Names:
         """What the numbers of both are called, where that is one and the same."""
-        return self.first.names if self.first.names == self.second.names else super().names
+        if self.first.names == self.second.names:
+            return self.first.names
+        return super().names._replace(players="differences", pairs="differences of pairs")
 
     @property
     def empty_value(self) -> float:

@@ -201,7 +201,7 @@ class Explanation(Expansion):
         if self.expected_faithfulness is not None:
             lines.append(f"expected faithfulness (R squared on unseen masks): {self.expected_faithfulness:.3f}")
         if self.names.rule:
-            stands = f"; 1.00 is {self.largest:.3g}" if self.largest and self.values.any() else ""
+            stands = f"; 1.00 stands for {self.largest:.3g}" if self.largest and self.values.any() else ""
             lines.append(f"numbers: {self.names.rule}{stands}")
         lines += self.remarks()
         players = self.top(self.n_players, kind="players")

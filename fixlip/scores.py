@@ -45,8 +45,7 @@ class ScoreClaims(Claims):
         """What the numbers are called: scores, relative to the largest; or values, in logits."""
         if self.unit == "logits":
             rule = f"logits by the rule of {self.method}, no averages over what else is present"
-            of_words = f"values of words ({rule})"
-            return Names(rule=rule, players="values", of_words=of_words)
+            return Names(rule=rule, players="values", of_words="values of words (logits)")
         return Names(
             unit="relative to the largest",
             rule=f"scores of {self.method}, in a unit of its own: they rank, and predict no similarity",

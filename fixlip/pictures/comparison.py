@@ -85,7 +85,7 @@ def compare(
         row.paste(tile, (left, 0))
         left += tile.width + gap
     words = "\n".join(
-        f"{name}: {alt_text(e, condition, content.largest)}"
+        f"{name}: {alt_text(e, condition, content.largest if one_unit else None)}"
         for (name, e), content in zip(shown.items(), contents, strict=True)
     )
     return Picture(row, words)

@@ -97,7 +97,7 @@ def tell(value: float, stderr: float | None = None, largest: float | None = None
         return with_error(value / largest, stderr / largest)
     share = value / largest
     # Two digits that matter: nothing but zero is told as zero, since scores of the two sides may differ a thousandfold.
-    return signed(share) if abs(share) >= 0.095 or not share else f"{share:+.2g}"
+    return signed(share) if abs(share) >= 0.095 or not share else f"{share:+#.2g}"
 
 
 def with_error(value: float, stderr: float | None) -> str:

@@ -44,10 +44,12 @@ def alt_text(explanation: Expansion, condition: int | str | None = None, largest
     Args:
         explanation: what is shown.
         condition: a player, by number or label.
-        largest: the score that is told as 1.00; by default the explanation's own largest. Nothing is said of logits.
+        largest: the score that is told as 1.00, where several explanations are shown together; by default the largest
+            of this one. None for logits.
     """
-    largest, names = explanation.largest if largest is None else largest, explanation.names
-    unit = "" if largest is None else f", {names.unit}"
+    names, of_all = explanation.names, "" if largest is None else " of all"
+    largest = explanation.largest if largest is None else largest
+    unit = "" if largest is None else f", {names.unit}{of_all}"
     grid = f" in {explanation.grid[0]} rows and {explanation.grid[1]} columns" if explanation.grid else ""
     named = ', "patch 2,1" is in row 2 and column 1' if "patch 2,1" in explanation.labels else ""
     size = f"({explanation.n_image} patches{grid}{named}; {explanation.n_text} tokens)"
