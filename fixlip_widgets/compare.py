@@ -11,7 +11,7 @@ import traitlets
 from fixlip import Explanation
 from fixlip.expansion import Expansion
 from fixlip.pictures import Picture, compare
-from fixlip.pictures.comparison import differing
+from fixlip.pictures.comparison import differing, largest_of
 from fixlip.pictures.layout import scales_of
 
 from .controls import labelled, side_by_side
@@ -40,13 +40,12 @@ class CompareState(State):
         self.one_unit = first.unit_name == second.unit_name
         self.difference = first - second if alike and self.one_unit else None
         self.shown: list[Expansion] = [first, second, *([] if self.difference is None else [self.difference])]
-        known = [one.largest for one in self.shown if one.largest is not None]
-        self.largest = max(known) if known and self.one_unit else None
+        self.largest = largest_of(self.shown) if self.one_unit else None
         super().__init__(shared=self.one_unit)
 
     def values(self, explanation: Expansion) -> Any:
-        """What is shown of one: values, or interactions with the player selected, (n,)."""
-        if 0 <= self.selected < explanation.n_players:
+        """What is shown of one: values, or interactions with the player selected if it has any, (n,)."""
+        if 0 <= self.selected < explanation.n_players and explanation.order > 1:
             return explanation.condition(self.selected)
         return explanation.values
 
@@ -65,7 +64,7 @@ class CompareState(State):
             return ""
         units = [one.unit_name for one in (self.first, self.second)]
         own = "each picture has a colour scale of its own, and there is no difference"
-        return f"{units[0]} and {units[1]} do not compare: {own}."
+        return f"{units[0][:1].upper()}{units[0][1:]} and {units[1]} do not compare: {own}."
 
 
 class Compare(Panel):

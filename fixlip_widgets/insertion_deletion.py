@@ -59,7 +59,7 @@ class CurveSet:
     @property
     def colours(self) -> dict[str, str]:
         """Colour of every explanation's curves; whether they are of insertion or deletion is said by dashes."""
-        others = iter(OTHER_COLOURS)
+        others = iter(OTHER_COLOURS if FIRST in self.curves else (COLOURS[FIRST], *OTHER_COLOURS))
         return {name: COLOURS[name] if name in COLOURS else next(others) for name in self.curves}
 
     @property
@@ -120,7 +120,8 @@ class CurveState(State):
             self.others["faithful Shapley"] = lambda _: source.explain(index="shapley")
         self.others |= {name: partial(_given, one) for name, one in given.items()}
         if isinstance(game, Game):
-            self.others |= {name: partial(self._baseline, name) for name in BASELINES if name not in given}
+            here = {name.lower() for name in given}
+            self.others |= {name: partial(self._baseline, name) for name in BASELINES if name not in here}
         against, also, *_ = [*given, NO_OTHER, NO_OTHER]
         super().__init__(p=0.5 if isinstance(source, Samples) else source.p, against=against, also=also)
         self._known: dict[tuple[str, float], Explanation] = {}
@@ -164,7 +165,8 @@ class CurveState(State):
 
         try:
             explained = self.explained(p)
-            asked = {SECOND: explained, FIRST: explained.first_order()} if explained.order == 2 else {FIRST: explained}
+            own = FIRST if self.has_p else explained.estimator or FIRST
+            asked = {SECOND: explained, FIRST: explained.first_order()} if explained.order == 2 else {own: explained}
             for name, one in asked.items():
                 heed()
                 curves[name] = self._curves(one, removed, heed)

@@ -104,11 +104,12 @@ export function whatIsShown(state) {
   const scales = scalesOf(shown, state);
   return {
     condition,
+    conditioned,
     values: shown,
     scales,
     numbers: masking ? notesOnPatches(state) : numbersOnPatches(shown, errors, scales.patches, state),
-    edges: masking || condition >= 0 ? [] : strongestPairs(interactions, values.length, nImage, state.edges),
-    told: masking ? (state.live ? state.words : "") : told(state, condition, shown, errors),
+    edges: masking || conditioned ? [] : strongestPairs(interactions, values.length, nImage, state.edges),
+    told: masking ? (state.live ? state.words : "") : told(state, condition, conditioned, shown, errors),
   };
 }
 
@@ -146,10 +147,11 @@ function strongestPairs(interactions, n, nImage, count) {
 }
 
 // What the pointer is on, in words, with its standard error.
-function told(state, condition, shown, errors) {
+function told(state, condition, conditioned, shown, errors) {
   const { labels, selected, hovered, values, errors: own, quantity } = state;
   if (condition < 0) return "hover over or click a patch or a word";
   const name = labels[condition], of = quantity ? ` (${quantity})` : "";
+  if (!conditioned) return `${name}: ${withError(values[condition], own[condition], state)}${of}`;
   if (selected < 0) return `${name}: ${withError(values[condition], own[condition], state)}${of}; shown is what goes with it`;
   if (hovered < 0 || hovered === condition) return `what goes with ${name}; click it again to let go`;
   return `${name} with ${labels[hovered]}: ${withError(shown[hovered], errors[hovered], state)}`;
@@ -267,8 +269,8 @@ function maskChip(chip, player, { present, notes, colours }) {
   chip.classList.toggle("absent", !present[player]);
 }
 
-function tintChip(chip, player, { colours, relative }, { values, scales, condition }) {
-  const chosen = player === condition;
+function tintChip(chip, player, { colours, relative }, { values, scales, condition, conditioned }) {
+  const chosen = conditioned && player === condition;
   paintChip(chip, colourOf(values[player], scales.words, colours), chosen ? "" : tell(values[player], relative), chosen);
   chip.classList.toggle("chosen-chip", chosen);
 }

@@ -30,7 +30,8 @@ class PairView(anywidget.AnyWidget):
     if the view is `live`.
     Every player can be reached by keyboard: Tab, arrow keys among patches, Enter.
 
-    Traits of what is drawn: `labels` of all players; `values` (n,), `interactions` (n, n) and their standard errors
+    Traits of what is drawn: `labels` of all players; `values` (n,), `interactions` (n, n; empty in first order, where
+    nothing goes with a player and its own value is told) and their standard errors
     `errors` and `pair_errors` (empty where unknown), all float32 in the `unit`, which is said beside the colour scale
     and numbers; `relative` if they are scores, divided by the largest, of which two digits are told; `notes`, a list of
     [player, text] written on players in the mode "mask", and `words` below. Values closer to zero than `interval`
@@ -113,11 +114,12 @@ class PairView(anywidget.AnyWidget):
             errors = single if coefficients else explanation.value_stderr
             errors = none if errors is None else errors
             shown = explanation.attributions if coefficients else explanation.values
+            pairs = explanation.interactions if explanation.order > 1 else none
             self.quantity = COEFFICIENTS if coefficients else ""
             self.unit, self.relative = unit_of(explanation), largest is not None
             self.values, self.interactions, self.errors, self.pair_errors = (
                 (numbers / (largest or 1.0)).astype(np.float32).tobytes()
-                for numbers in (shown, explanation.interactions, errors, pair_errors)
+                for numbers in (shown, pairs, errors, pair_errors)
             )
 
 

@@ -54,7 +54,9 @@ class Judge:
         missing: dict[str, str] = {}
         for name, side in (("aid", "both"), ("aid_image", "image")):
             try:
-                scores[name] = area_between_curves(insertion_deletion(explanation, self.game, side=side, progress=False))
+                scores[name] = area_between_curves(
+                    insertion_deletion(explanation, self.game, side=side, progress=False)
+                )
             except ValueError as error:
                 missing[name] = str(error)
         found = agreement(self._truth, explanation.totals(self._masks))
