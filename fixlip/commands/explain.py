@@ -96,7 +96,7 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
         "--budget",
         metavar="N",
         help="masked images to encode: more take longer and make smaller errors; default 512, other estimators than "
-        "kernel choose by the number of patches",
+        "kernel choose by the number of patches, and those that take what they need refuse one",
     )
     parser.add_argument(
         "--target-faithfulness",

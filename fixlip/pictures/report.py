@@ -154,10 +154,11 @@ def _interactions(explanation: Explanation) -> str:
     if not rows:
         return ""
     what = "interactions" if explanation.predicts else "scores of pairs"
-    text = f"<h2>Strongest {what} of image and caption</h2>" + _table("together", rows, unit)
+    column = explanation.names.together
+    text = f"<h2>Strongest {what} of image and caption</h2>" + _table(column, rows, unit)
     words = explanation.restrict(range(explanation.n_image, explanation.n_players)).top(6, kind="pairs")
     if words:
-        text += f"<h2>Strongest {what} within the caption</h2>" + _table("together", _rows(explanation, words), unit)
+        text += f"<h2>Strongest {what} within the caption</h2>" + _table(column, _rows(explanation, words), unit)
     return text
 
 
