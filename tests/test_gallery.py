@@ -151,9 +151,8 @@ def test_an_error_that_nobody_foresaw_is_not_hidden(game, methods):
 
 
 def test_whoever_abstains_is_named_and_stays(game, methods):
-    names = methods(
-        nothing=lambda game: scored(game, 0, 0), words=lambda game: scored(game, 0), patches=lambda game: scored(game, 1, 0)
-    )  # fmt: skip
+    sizes = {"nothing": (0, 0), "words": (0, 1), "patches": (1, 0)}
+    names = methods(**{name: lambda game, size=size: scored(game, *size) for name, size in sizes.items()})
     found = fixlip.compare_methods(game, methods=names, n_masks=16, progress=False)
     assert [entry.abstains for entry in found.entries] == [
         "it abstains: all its numbers are zero.",

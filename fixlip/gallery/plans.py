@@ -41,13 +41,13 @@ class Plan:
         return METHODS[self.estimator]
 
     def request(self, p: float, budget: int | None, seed: int, progress: bool) -> Request:
-        """The checked request: p and a budget go to methods that have one.
+        """The checked request: p goes to methods that have one, a budget to those that ask the model about masks.
 
         Raises:
             ValueError: one sentence, if an argument does not fit.
         """
         request = Request(index=self.index, order=self.order, seed=seed, progress=progress)
-        if self.method.takes_budget:
+        if self.method.takes_budget and self.method.counts != PASSES:
             request = replace(request, budget=budget)
         if SCORES not in self.method.indices:
             request = replace(request, p=p)
