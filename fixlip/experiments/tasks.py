@@ -127,7 +127,7 @@ def _sample(game: Game, budget: int, p: float | tuple[float, ...], seed: int) ->
 def _insertion_deletion(settings: Settings, encoder: Encoder, item: Pair, seed: int) -> Iterator[Result]:
     game = Game(encoder, *item.read())
     for row, explanation in _explanations(settings, game, seed):
-        curves = insertion_deletion(explanation, game)
+        curves = insertion_deletion(explanation, game, progress=False)
         row |= {"aid": area_between_curves(curves), "mean_difference": curves.mean_difference}
         yield row, _points(curves)
 
