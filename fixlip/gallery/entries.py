@@ -81,6 +81,15 @@ class Entry:
         return (*told, *(f"no {' and no '.join(names)}: {why}" for why, names in reasons.items()))
 
 
+def remarks_of(entries: Sequence[Entry]) -> dict[str, str]:
+    """What must be said beside a table, each once: whose it is, by what it says."""
+    whose: dict[str, list[str]] = {}
+    for entry in entries:
+        for remark in entry.remarks:
+            whose.setdefault(remark, []).append(entry.title)
+    return {remark: ", ".join(titles) for remark, titles in whose.items()}
+
+
 @dataclass(frozen=True, eq=False)
 class Pair:
     """What was explained, and how the explanations were scored.

@@ -16,7 +16,7 @@ from ..masks import check_count, check_p, check_seed
 from ..pictures import Picture
 from ..progress import progress_bar
 from ..subject import AnyGame, Subject, end_values
-from .entries import SCORES, Entry, Pair, brief, chosen_word
+from .entries import SCORES, Entry, Pair, brief, chosen_word, remarks_of
 from .page import html
 from .plans import Runner, plans_of
 from .scoring import Judge
@@ -86,7 +86,7 @@ class Gallery:
             "  ".join([row[0].ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(row[1:], widths[1:], strict=True))])
             for row in rows
         ]
-        told = [f"{entry.title}: {remark}" for entry in self.entries for remark in entry.remarks]
+        told = [f"{whose}: {remark}" for remark, whose in remarks_of(self.entries).items()]
         return "\n".join([*lines, *told])
 
     def word(self, word: int | str | None = None) -> int:

@@ -16,7 +16,7 @@ from ..pictures.drawing import NEGATIVE, POSITIVE, hex_of
 from ..pictures.pair import pale
 from ..pictures.report import page
 from ..pictures.words import model_name
-from .entries import SCORES, Entry, Pair, brief
+from .entries import SCORES, Entry, Pair, brief, remarks_of
 from .maps import figure
 
 _NONE = "\u2013"
@@ -174,7 +174,7 @@ def _scores(entry: Entry) -> dict[str, str]:
 
 
 def _told(entry: Entry, name: str) -> str:
-    return f"{entry.scores[name]:.2f}" if name in entry.scores else _NONE
+    return f"{entry.scores[name]:.2f}".replace("-", "\u2212") if name in entry.scores else _NONE
 
 
 def _table(entries: Sequence[Entry]) -> str:
@@ -188,8 +188,8 @@ def _table(entries: Sequence[Entry]) -> str:
         rows.append(f"<tr><td>{escape(entry.title)}</td>{kind}{figures}</tr>")
     head = f"<thead><tr><th>method</th><th>order</th><th>unit</th>{head}</tr></thead>"
     table = f"<table>{head}<tbody>{''.join(rows)}</tbody></table>"
-    told = [(entry.title, remark) for entry in entries for remark in entry.remarks]
-    notes = "".join(f"<li><b>{escape(title)}</b>: {escape(remark)}</li>" for title, remark in told)
+    told = remarks_of(entries)
+    notes = "".join(f"<li><b>{escape(whose)}</b>: {escape(remark)}</li>" for remark, whose in told.items())
     return f'<h2>Scores</h2><div class="scroll scores">{table}</div>' + (
         f'<ul class="small">{notes}</ul>' if notes else ""
     )
@@ -197,10 +197,10 @@ def _table(entries: Sequence[Entry]) -> str:
 
 def _how_to_read(pair: Pair, is_second: bool) -> str:
     lines = [
-        "<b>Colours.</b> Red raises the similarity, blue lowers it, as the method has it. Every map has its own scale: "
-        "full colour is its own largest value, of patches and of words. So compare places within a map, and never the "
-        "strength of colour between two maps. Scores are numbers in a unit of the method's own: they are no logits and "
-        "no contributions.",
+        "<b>Colours.</b> Red is above zero and blue below: of logits, what raises and what lowers the similarity. Every "
+        "map has its own scale: full colour is its own largest value, of patches and of words. So compare places within "
+        "a map, and never the strength of colour between two maps. Scores are numbers in a unit of the method's own, "
+        "told relative to the largest: they are no logits and no contributions.",
         "<b>AID</b> is the area between insertion and deletion curves: what the method calls important keeps the "
         "similarity up, and what it calls unimportant does not. Once all players are removed, patches and words; once "
         "patches alone, with the caption whole, which is fair to methods that only map the image.",

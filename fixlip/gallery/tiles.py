@@ -81,11 +81,11 @@ def _footer(entry: Entry, content: Content, word: int | None) -> list[str]:
     told = [scale_of(entry.explanation, content)]
     if word is None:
         scores = "; ".join(f"{SCORES[name]} {value:.2f}" for name, value in entry.scores.items())
-        told.append(scores.replace("\u00b2", " squared") or "no scores")
+        told.append(scores or "no scores")
         passes = [] if entry.passes is None else [f"{entry.passes:,} passes"]
         told.append(", ".join(passes + ([] if entry.seconds is None else [brief(entry.seconds)])))
         told += entry.remarks
-    return told
+    return [line.replace("\u00b2", " squared") for line in told]  # a sign that the pictures' own font lacks
 
 
 def heading_of(explanation: Explanation, word: int | None) -> str:
@@ -109,7 +109,7 @@ def scale_of(explanation: Explanation, content: Content) -> str:
         )
         if len(values)
     ]
-    unit = content.names.unit if content.largest is None else f"{content.names.unit} score, {content.largest:.2g}"
+    unit = content.names.unit if content.largest is None else f"of the largest score ({content.largest:.2g})"
     return f"own scale, full colour: {', '.join(parts)} {unit}"
 
 
