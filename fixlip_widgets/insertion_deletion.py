@@ -252,7 +252,7 @@ class InsertionDeletion(Panel):
         self.view = PairView.of_subject(game.subject, mode="mask", live=False)
         curves = ipywidgets.VBox([self.key, self.plot, self.areas])
         pair = ipywidgets.VBox([side_by_side(self.play, self.step), self.side, self.view])
-        choices = [*([self.p] if self.state.has_p else []), self.removed, self.against, self.also]
+        choices = [*([self.p] if self.state.has_p else []), self.against, self.also, self.removed]
         super().__init__(self.state, [side_by_side(*choices), side_by_side(curves, pair)])
         ipywidgets.jslink((self.play, "value"), (self.step, "value"))
         for name in ("p", "step", "side", "removed", "against", "also"):
@@ -298,7 +298,7 @@ class InsertionDeletion(Panel):
             return
         last = len(found.main.insert) - 1
         removable = int((found.main.insert_masks[0] & ~found.main.insert_masks[-1]).sum())
-        self.step.description = "players removed" if last == removable else f"steps of {100 / last:.2g}% removed"
+        self.step.description = "players removed" if last == removable else f"steps of {100 / last:.2g} % removed"
         self.step.max = self.play.max = last  # a value beyond it comes down with it
 
     def picture(self) -> Picture:

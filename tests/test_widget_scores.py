@@ -225,6 +225,6 @@ def test_many_players_take_about_fifty_steps():
     game = Additive()
     explanation = fixlip.Explanation(0.0, game.weights, np.zeros((146, 146)), game.subject, order=1)
     shown = widgets.InsertionDeletion(explanation, game)
-    assert shown.step.max == 50 and shown.step.description == "steps of 2% removed"
+    assert shown.step.max == 50 and shown.step.description == "steps of 2 % removed"
     shown.step.value = 25
     assert sum(shown.view.present) == pytest.approx(73, abs=1)

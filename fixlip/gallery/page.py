@@ -197,10 +197,10 @@ def _table(entries: Sequence[Entry]) -> str:
 
 def _how_to_read(pair: Pair, is_second: bool) -> str:
     lines = [
-        "<b>Colours.</b> Red is above zero and blue below: of logits, what raises and what lowers the similarity. Every "
-        "map has its own scale: full colour is its own largest value, of patches and of words. So compare places within "
-        "a map, and never the strength of colour between two maps. Scores are numbers in a unit of the method's own, "
-        "told relative to the largest: they are no logits and no contributions.",
+        "<b>Colours.</b> Red is above zero and blue below: of logits, what raises and what lowers the similarity. "
+        "Every map has its own scale: full colour is its own largest value, of patches and of words. So compare places "
+        "within a map, and never the strength of colour between two maps. Scores are numbers in a unit of the method's "
+        "own, told relative to the largest: they are no logits and no contributions.",
         "<b>AID</b> is the area between insertion and deletion curves: what the method calls important keeps the "
         "similarity up, and what it calls unimportant does not. Once all players are removed, patches and words; once "
         "patches alone, with the caption whole, which is fair to methods that only map the image.",
