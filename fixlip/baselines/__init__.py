@@ -13,10 +13,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .dense import maskclip as maskclip
+    from .eclip import grad_eclip as grad_eclip
     from .plain import occlusion as occlusion
 
 _HOME = {
     "occlusion": "plain",
+    "grad_eclip": "eclip",
+    "maskclip": "dense",
 }
 __all__ = [*_HOME]
 

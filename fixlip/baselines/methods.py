@@ -42,5 +42,17 @@ METHODS = {
             1,
             lambda n_image, n_text, basis: n_image + n_text + 2,
         ),
+        _method(
+            "grad-eclip",
+            "gradients at the last attention's output, times values, times similarity of keys",
+            1,
+            lambda n_image, n_text, basis: 4,
+        ),
+        _method(
+            "maskclip",
+            "cosine of every patch's, or token's, own embedding with the other side's",
+            1,
+            lambda n_image, n_text, basis: 2,
+        ),
     )
 }
