@@ -199,7 +199,7 @@ def _context(settings: Settings, encoder: Encoder, item: LabelledMosaic, seed: i
 def _randomisation(settings: Settings, encoder: Encoder, item: Pair, seed: int) -> Iterator[Result]:
     image, text = item.read()
     before = Bench(Game(encoder, image, text), settings.budget, seed)
-    for level, other in randomised(encoder, settings.seed):
+    for level, other in randomised(encoder, seed):
         after = Bench(Game(other, image, text), settings.budget, seed)
         for name, p in explained(settings):
 
