@@ -73,7 +73,10 @@ def _columns() -> str:
     common = ("item", "caption", "model", "method", "p")
     lines = ["columns of the table:", *_explain((*common, "cost"))]
     for name in NAMES:
-        lines += [f"  {name}:", *_explain([one for one in (*KEYS[name], *SCORES[name]) if one not in (*common, "cost")])]
+        lines += [
+            f"  {name}:",
+            *_explain([one for one in (*KEYS[name], *SCORES[name]) if one not in (*common, "cost")]),
+        ]
     lines += ["  insertion-deletion has the curves in a table of their own, FOLDER/NAME-MODEL-curves.csv:"]
     return "\n".join([*lines, *_explain(("removed", *CURVE_SCORES)), ""])
 
