@@ -208,20 +208,33 @@ def _swap(attributions: FloatArray, interactions: FloatArray, start: BoolArray, 
     gains = sign * attributions + inside @ pairs
     tiny = 1e-10 * (1 + np.abs(attributions).max() + np.abs(pairs).max())
     for row in range(len(inside)):
-        _exchange(inside[row], gains[row], pairs, tiny)
+        _exchange(inside[row], gains[row], pairs, tiny, reach=max(0.0, -float(pairs.min())))
     return inside
 
 
-def _exchange(inside: BoolArray, gains: FloatArray, pairs: FloatArray, tiny: float) -> None:
-    """Exchange players in one subset (n,), in place; `gains` (n,) is what each player adds to it.
+def _exchange(inside: BoolArray, gains: FloatArray, pairs: FloatArray, tiny: float, reach: float) -> None:
+    """Exchange players in one subset (n,), in place.
 
     One subset at a time: an array over subsets and pairs of players would take gigabytes for a thousand players.
+
+    Args:
+        inside: who is in it.
+        gains: (n,) what each player adds to it.
+        pairs: (n, n) interactions.
+        tiny: exchanges that add no more than this are none.
+        reach: how much more than the gains say an exchange can add, at most, since a pair is no longer there.
     """
     while 0 < np.count_nonzero(inside) < len(inside):
         members, others = np.flatnonzero(inside), np.flatnonzero(~inside)
+        leaving, joining = members[gains[members].argmin()], others[gains[others].argmax()]
+        # Few can take part in an exchange that is as good as this one, and the best is found among them.
+        good = max(gains[joining] - gains[leaving] - pairs[leaving, joining], tiny) - tiny
+        members = members[gains[joining] - gains[members] + reach >= good]
+        others = others[gains[others] - gains[leaving] + reach >= good]
+        if not (len(members) and len(others)):
+            return
         # Leaving loses the one's gain; joining adds the other's, less the pair that is no longer there.
-        change = gains[others] - gains[members, None]
-        change -= pairs[members[:, None], others]
+        change = gains[others] - gains[members, None] - pairs[members[:, None], others]
         best = int(change.argmax())
         if not change.flat[best] > tiny:
             return

@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
 _HOME = {
     "game": "chefer",
+    "grad_eclip": "eclip",
     "gradient_input": "plain",
+    "maskclip": "dense",
     "metagame": "meta",
     "occlusion": "plain",
-    "grad_eclip": "eclip",
-    "maskclip": "dense",
     "rollout": "chefer",
     "third_order": "meta",
 }
