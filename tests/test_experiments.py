@@ -21,6 +21,7 @@ from fixlip.experiments.settings import (
     METAGAME,
     METHODS,
     VALUES,
+    WITH_ITS_PASSES,
     WORD_BY_WORD,
     Settings,
     row_keys,
@@ -180,6 +181,7 @@ def test_rows_tell_what_they_cost(tmp_path, every_method):
         metagame = 2 * captions + 1
         assert cost[METAGAME, objects] == metagame
         assert cost[AT_METAGAMES_COST, objects] == max(metagame, FEWEST_MASKS + captions)
+        assert cost[WITH_ITS_PASSES, objects] == max(metagame, FEWEST_MASKS) + captions
 
 
 def test_a_method_that_abstains_is_counted_and_drops_nothing(tmp_path, monkeypatch):

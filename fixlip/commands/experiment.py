@@ -30,7 +30,8 @@ experiments, each with all methods:
   faithfulness        do predictions, or sums of scores, follow the model on fresh masks?
   context             what second order is for: removals of objects and words together, a word in its context, and
                       which of two words an object belongs to
-  randomisation       does the explanation change when the model's weights become random, layer by layer?
+  randomisation       does the explanation change when the model's weights become random, layer by layer? (slow, since
+                      every level is another model to be asked; --limit 20 will do)
   runtime             how long does it take? (--limit 10 will do)
 """
 _FILES = """\
@@ -60,6 +61,7 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
         "--p", nargs="+", default=["0.3", "0.5", "0.7"], metavar="P", help="presence probabilities, default 0.3 0.5 0.7"
     )
     parser.add_argument("--budget", metavar="N", help="masked images for each; default 512, for runtime 4096")
+    parser.add_argument("--masks", metavar="N", help="fresh masks that faithfulness is measured on, default 1000")
     parser.add_argument("--workers", default="1", metavar="N", help="processes side by side, default 1")
     parser.add_argument("--dask", metavar="ADDRESS", help='Dask scheduler to use, or "local"')
     parser.add_argument(
@@ -94,6 +96,7 @@ def run(given: argparse.Namespace) -> int:
     arguments: dict[str, Any] = {
         "ps": tuple(options.probability(p) for p in given.p),
         "budget": budget,
+        "masks": 1000 if given.masks is None else options.whole(given.masks, "masks", 2),
         "device": given.device,
         "dtype": given.dtype,
         "batch_size": options.batch_size(given.batch_size),

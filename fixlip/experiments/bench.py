@@ -18,7 +18,7 @@ from ..game import Game
 from ..methods import method_named
 from ..metrics.pointing_game import tokens_of
 from ..samples import FEWEST_MASKS, Samples, sample
-from .settings import FEW, METAGAME, METHODS, NO_P, NONE, VALUES, WORD_BY_WORD, WORDS, Candidate
+from .settings import ALL, FEWER, METAGAME, METHODS, NO_P, NONE, VALUES, WORD_BY_WORD, WORDS, Candidate
 
 # One set of masked images for all p and for Shapley indices, drawn from nearly all p.
 DRAWN_AT = SHAPLEY_MIXTURE
@@ -91,7 +91,7 @@ class Bench:
             return self._word_by_word(p)
         if one.images == NONE:
             return run_baseline(self.game, one, p)
-        samples = self.samples(self._metagames_cost() if one.images == FEW else self._budget)
+        samples = self.samples(self._budget if one.images == ALL else self._few(one.images))
         # Nothing here looks at standard errors, which take most of the time.
         explanation = samples.readout().explain(p, one.index, one.order, errors=False)
         return Made(explanation, samples.budget, len(samples.text_side.masks))
@@ -107,13 +107,13 @@ class Bench:
                 self._images[budget] = self._samples[budget]
         return self._samples[budget]
 
-    def _metagames_cost(self) -> int:
-        """As many masked images as the metagame of Grad-ECLIP has passes left beside the masked captions.
+    def _few(self, which: str) -> int:
+        """As many masked images as the metagame of Grad-ECLIP took passes, or so many that the passes are the same.
 
-        So both take equally many passes; but never fewer than `FEWEST_MASKS`, below which masks say nothing.
+        But never fewer than `FEWEST_MASKS`, below which masks say nothing.
         """
         captions = min(text_budget(self.game.n_text), 2**self.game.n_text)
-        images = self.explain(METAGAME, NO_P).passes - captions
+        images = self.explain(METAGAME, NO_P).passes - (captions if which == FEWER else 0)
         return int(min(max(images, FEWEST_MASKS), MAX_SAMPLES))
 
     def _word_by_word(self, p: float) -> Made:

@@ -19,9 +19,10 @@ NO_P = 0.5  # what the p column says of methods that have none
 LEAST_RUNTIME_BUDGET = 64
 # The masks of another seed must not be those of another item.
 ITEMS_PER_SEED = 10**7
-# From which masked images a candidate is made: all of the budget; so many that the cost is the metagame's; all of them,
-# for each word as a caption of its own; or none, since the method looks into the model.
-ALL, FEW, WORDS, NONE = "all", "few", "words", "none"
+# From which masked images a candidate is made: all of the budget; as many as the metagame took passes; so many that the
+# cost, masked captions included, is the metagame's; all of them, for each word as a caption of its own; or none, since
+# the method looks into the model.
+ALL, FEW, FEWER, WORDS, NONE = "all", "few", "fewer", "words", "none"
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Candidate:
     Attributes:
         method: its name in `fixlip.methods.METHODS`.
         index, order: what it is asked for.
-        images: ALL, FEW, WORDS or NONE.
+        images: ALL, FEW, FEWER, WORDS or NONE.
         options: of the function in `fixlip.baselines`, where they are not its defaults.
     """
 
@@ -49,14 +50,12 @@ class Candidate:
     @property
     def is_known(self) -> bool:
         """Whether the library has it."""
-        return self.method in KNOWN and self.index in KNOWN[self.method].indices
+        return self.method in KNOWN
 
 
-FIXLIP, VALUES, AT_METAGAMES_COST = (
-    "FIxLIP (weighted Banzhaf interactions)",
-    "weighted Banzhaf values",
-    "FIxLIP at the metagame's cost",
-)
+FIXLIP, VALUES = "FIxLIP (weighted Banzhaf interactions)", "weighted Banzhaf values"
+AT_METAGAMES_COST = "FIxLIP at the metagame's cost"
+WITH_ITS_PASSES = "FIxLIP, masked images as many as the metagame's passes"
 # The fair rival of second order: one map cannot point at four objects, but every word may have a map of its own, of
 # the same masked images with this word as the whole caption.
 WORD_BY_WORD = "weighted Banzhaf values, one word at a time"
@@ -69,7 +68,8 @@ METHODS = {
         FIXLIP: Candidate("kernel", "banzhaf", 2, ALL),
         VALUES: Candidate("kernel", "banzhaf", 1, ALL),
         WORD_BY_WORD: Candidate("kernel", "banzhaf", 2, WORDS),
-        AT_METAGAMES_COST: Candidate("kernel", "banzhaf", 2, FEW),
+        AT_METAGAMES_COST: Candidate("kernel", "banzhaf", 2, FEWER),
+        WITH_ITS_PASSES: Candidate("kernel", "banzhaf", 2, FEW),
         "metagame of Grad-ECLIP (weighted Banzhaf values)": Candidate("metagame-grad-eclip", "banzhaf", 2),
         "FIxLIP (Shapley interactions)": Candidate("kernel", "shapley", 2, ALL),
         "Shapley values": Candidate("kernel", "shapley", 1, ALL),
@@ -87,8 +87,6 @@ METHODS = {
     }.items()
     if one.is_known
 }
-if METAGAME not in METHODS:
-    del METHODS[AT_METAGAMES_COST]
 
 
 @dataclass(frozen=True)

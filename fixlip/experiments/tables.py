@@ -63,7 +63,7 @@ EXPLAINED = {
     "aid": "area between the insertion and the deletion curve, normalised to 0 at the empty and 1 at the whole pair; "
     "higher is better",
     "aid_image": "the same where patches alone are removed and the caption stays whole, so that maps of the image "
-    "alone are scored fairly; undefined for all methods where the whole image is no more similar than none",
+    "alone are scored fairly; on 26 points; undefined for all methods where the whole image is no more similar than none",
     "mean_difference": "plain mean of insertion minus deletion over all sizes, as the published tables have it; "
     "higher is better",
     "pgr": "pointing game recognition: correct / (correct + wrong), 0 to 1",
@@ -89,7 +89,7 @@ EXPLAINED = {
     "binding": "for a caption of an object and of another one that is not there: what the right word's map puts on the "
     "object's cell, of what both words' maps put there (positive values); 0.5 says they are not told apart, 1 is best",
     "absent_share": "share of the absent word's positive values that lie on the cell of the object that is there; the "
-    "cell is about a quarter of the image, less is better, and 0 also where it has none",
+    "cell is about a fifth of the image, less is better, and 0 also where it has none",
     "patches": "rank correlation of the patches' values with those of the untouched model; near 0 is what a map of the "
     "model should have, near 1 says that it does not depend on the weights",
     "interactions": "rank correlation of the interactions of patches with tokens, likewise; nothing with first order",

@@ -26,6 +26,8 @@ from .tables import CURVE_KEYS, CURVE_SCORES, KEYS, SCORES, Layout, Row, cell
 
 logger = logging.getLogger("fixlip")
 NONE = float("nan")
+# Enough for an area, which they change by 0.005, and half the encodings.
+IMAGE_POINTS = 26
 # A row of the table, and the points of its curve if the experiment draws any.
 Result = tuple[Row, list[Row]]
 Scores = Mapping[str, float]
@@ -144,7 +146,7 @@ def _areas(game: Game, drawn: list[Curves], explanation: Explanation) -> Scores:
     """Scores of the curves of both sides, which are left in `drawn`, and of those of the image alone."""
     curves = insertion_deletion(explanation, game, progress=False)
     drawn.append(curves)
-    of_image = insertion_deletion(explanation, game, side="image", progress=False)
+    of_image = insertion_deletion(explanation, game, side="image", points=IMAGE_POINTS, progress=False)
     is_normal = of_image.insert[0] > of_image.insert[-1]
     return {
         "aid": area_between_curves(curves),
