@@ -259,6 +259,24 @@ def test_first_order_cannot_bind_and_one_word_cannot_tell_context(tmp_path):
     assert found["Grad-ECLIP"]["change_r2"] == "nan" != found[FIXLIP]["change_r2"]
 
 
+def test_randomisation_goes_down_level_by_level(tmp_path):
+    from fixlip.baselines import grad_eclip
+    from fixlip.metrics import agreement_of_maps, randomised
+
+    rows = read(run(settings("randomisation", budget=16), limit=1, out=tmp_path, progress=False))
+    (item,) = datasets.pairs("emoji", 1).items
+    encoder = fixlip.load("emoji-clip")
+    levels = dict(randomised(encoder, 0))
+    assert list(dict.fromkeys(row["randomised"] for row in rows)) == list(levels)
+    before = grad_eclip(fixlip.Game(encoder, *item.read()))
+    for level, other in levels.items():
+        (row,) = (row for row in rows if (row["randomised"], row["method"]) == (level, "Grad-ECLIP"))
+        after = grad_eclip(fixlip.Game(other, *item.read()))
+        assert float(row["patches"]) == pytest.approx(agreement_of_maps(before, after).patches, abs=1e-5)
+        assert row["interactions"] == "nan" and row["cost"] == "4"
+    assert all(row["interactions"] != "nan" for row in rows if row["method"] == FIXLIP)
+
+
 # ---- settings
 
 
