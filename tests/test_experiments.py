@@ -36,15 +36,19 @@ FEW = (FIXLIP, VALUES, WORD_BY_WORD, "Shapley values", "Grad-ECLIP")
 
 @pytest.fixture
 def every_method():
-    """For tests of all methods; it must come before `few_methods`."""
+    """For tests of all methods."""
 
 
 @pytest.fixture(autouse=True)
-def few_methods(request, monkeypatch):
+def few_methods(request):
     """Most tests are as good with a few methods, and quicker."""
+    every = dict(METHODS)
     if "every_method" not in request.fixturenames:
         for name in METHODS.keys() - set(FEW):
-            monkeypatch.delitem(METHODS, name)
+            del METHODS[name]
+    yield
+    METHODS.clear()
+    METHODS.update(every)  # in their order
 
 
 def settings(experiment, **options):
