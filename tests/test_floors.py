@@ -26,7 +26,7 @@ FLOORS = (
     ("fixlip.baselines",),
     ("fixlip.methods",),
     ("fixlip.api", "fixlip.grid", "fixlip.metrics", "fixlip.emoji"),
-    ("fixlip.experiments", "fixlip.doctor", "fixlip.course"),
+    ("fixlip.experiments", "fixlip.gallery", "fixlip.doctor", "fixlip.course"),
     ("fixlip.commands", "fixlip.__main__"),
     ("fixlip_widgets",),
 )

@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 Passes = Callable[[int, int, str], int | None]  # of n_image, n_text and the basis
 
 
-def _method(name: str, what: str, order: int, passes: Passes) -> Method:
-    """A baseline that takes a game and nothing else, named as its function in this package; imported when it is run."""
+def _method(name: str, what: str, order: int, passes: Passes, is_long: bool = False) -> Method:
+    """A baseline that takes a game, and `progress` if it is long, named as its function here; imported when it runs."""
 
     def run(game: AnyGame, request: Request) -> Explanation:
         explain: Any = getattr(import_module(__package__), name.replace("-", "_"))
-        result: Explanation = explain(game)
+        result: Explanation = explain(game, progress=request.progress) if is_long else explain(game)
         return result
 
     return Method(
@@ -91,6 +91,13 @@ METHODS = {
             "cosine of every patch's, or token's, own embedding with the other side's",
             1,
             lambda n_image, n_text, basis: 2,
+        ),
+        _method(
+            "exclip",
+            "products of both encoders' integrated Jacobians: patches with tokens, and nothing else",
+            2,
+            lambda n_image, n_text, basis: None,  # grows with begin, end, class and padding, too
+            is_long=True,
         ),
         _metagame("grad-eclip", "Grad-ECLIP"),
         _metagame("game", "GAME"),

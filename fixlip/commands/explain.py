@@ -128,7 +128,7 @@ def run(given: argparse.Namespace) -> int:
     # Everything that can be refused is refused before the first model call; torch is imported only after the rest.
     arguments, loading = _arguments(given), _loading(given)
     output.check_writable(given.out)
-    image, caption = _pair(given.image, given.caption)
+    image, caption = pair_of(given.image, given.caption)
     _check_method(arguments)
     from .. import explain, load
     from ..api import cost
@@ -193,7 +193,7 @@ def _check_method(arguments: dict[str, Any]) -> None:
         check_kernel(request.budget)
 
 
-def _pair(image: str, caption: str | None) -> tuple[Image, str]:
+def pair_of(image: str, caption: str | None) -> tuple[Image, str]:
     """The image and caption that the arguments name."""
     caption = None if caption is None else options.readable(caption, "text")
     if image.startswith(SCENE):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -70,7 +71,7 @@ def compare(
         for e, own in together
     ]
     if one_unit and not first.predicts:  # one colour, one number
-        largest = max(e.largest or 0.0 for e in shown.values())
+        largest = largest_of(shown.values())
         contents = [replace(content, largest=largest) for content in contents]
     heads = [head_of(e, content, width, name) for (name, e), content in zip(shown.items(), contents, strict=True)]
     top = max(head.height for head in heads)  # so that the pictures stand side by side
@@ -89,6 +90,13 @@ def compare(
         for (name, e), content in zip(shown.items(), contents, strict=True)
     )
     return Picture(row, words)
+
+
+def largest_of(shown: Collection[Expansion]) -> float | None:
+    """The score that is told as 1.00 in all that is shown together, which is in one unit; None for logits."""
+    scores = [(e.largest, e.values.any() or e.interactions.any()) for e in shown if e.largest is not None]
+    # One that is zero everywhere, as the difference of a thing and itself is, has no largest.
+    return max((largest for largest, says_something in scores if says_something), default=1.0) if scores else None
 
 
 def differing(first: Expansion, second: Expansion) -> tuple[str, str]:

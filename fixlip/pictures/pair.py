@@ -67,7 +67,7 @@ _DOT = 0.68  # where in its patch a line starts, from the top: below the number
 _GRID_LINE = (240, 240, 242)
 _NO_PICTURE = (236, 237, 240)
 _ABSENT_INK = (170, 173, 181)
-_FULL_TINT = 0.82  # opacity of full colour, so that the picture below stays recognisable
+FULL_TINT = 0.82  # opacity of full colour, so that the picture below stays recognisable
 
 
 def draw(
@@ -133,13 +133,13 @@ def paint(explanation: Expansion, content: Content, head: Head, plan: Plan) -> I
     sheet = Sheet(plan.width, plan.height)
     draw_head(sheet, head)
     if plan.grid:
-        _draw_patches(sheet, explanation, content, plan.picture)
+        draw_patches(sheet, explanation, content, plan.picture)
         draw_rulers(sheet, plan)
     _draw_edges(sheet, content, plan)
-    _draw_patch_values(sheet, explanation, content, plan)
+    draw_patch_values(sheet, explanation, content, plan)
     for player, box in plan.chips.items():
         scale = content.image_scale if player < explanation.n_image else content.text_scale
-        _draw_chip(sheet, explanation.labels[player], content, player, scale, box)
+        draw_chip(sheet, explanation.labels[player], content, player, scale, box)
     if content.condition is not None:
         sheet.frame(_grown(plan.box_of(content.condition), 2))
     _draw_legend(sheet, content, plan.legend_top)
@@ -160,23 +160,28 @@ def draw_head(sheet: Sheet, head: Head) -> None:
         sheet.text((MARGIN, y + FACT_LINE * k), line, FACT_TEXT, MUTED)
 
 
-def _draw_patches(sheet: Sheet, explanation: Expansion, content: Content, picture: Box) -> None:
+def draw_patches(sheet: Sheet, explanation: Expansion, content: Content, picture: Box) -> None:
+    """The picture, pale, with tinted patches."""
     rows, columns = explanation.grid or (1, 1)
     if explanation.image is None:
         sheet.box(picture, fill=_NO_PICTURE)
     else:
-        # Pale and nearly grey: a red background must not pass for red tints, yet the picture stays recognisable.
-        view = Image.fromarray(explanation.image)
-        pale = Image.blend(view.convert("L").convert("RGB"), view, 0.22)
-        sheet.picture(picture, Image.blend(pale, Image.new("RGB", view.size, "white"), 0.36))
+        sheet.picture(picture, pale(explanation.image))
     shares = (content.values[: explanation.n_image] / content.image_scale).reshape(rows, columns)
     inside = content.inside[: explanation.n_image].reshape(rows, columns)
     # Full colours from half the scale on would lie about size: hue is fixed, opacity grows with the value.
     colours = np.where(shares[:, :, None] >= 0, POSITIVE, NEGATIVE).astype(np.uint8)
-    opacity = _FULL_TINT * np.clip(np.abs(shares), 0, 1)
+    opacity = FULL_TINT * np.clip(np.abs(shares), 0, 1)
     colours[~inside], opacity[~inside] = CARD, 0.86
     sheet.tint(picture, colours, opacity)
     draw_grid(sheet, picture, rows, columns)
+
+
+def pale(image: NDArray[np.uint8]) -> Image.Image:
+    """An image nearly grey: red in it must not pass for red tints, yet it stays recognisable."""
+    view = Image.fromarray(image)
+    grey = Image.blend(view.convert("L").convert("RGB"), view, 0.22)
+    return Image.blend(grey, Image.new("RGB", view.size, "white"), 0.36)
 
 
 def draw_grid(sheet: Sheet, picture: Box, rows: int, columns: int) -> None:
@@ -202,7 +207,8 @@ def draw_rulers(sheet: Sheet, plan: Plan) -> None:
         sheet.text((left - 6, at), str(k + 1), RULER_TEXT, MUTED, anchor="rm")
 
 
-def _draw_patch_values(sheet: Sheet, explanation: Expansion, content: Content, plan: Plan, most: int = 6) -> None:
+def draw_patch_values(sheet: Sheet, explanation: Expansion, content: Content, plan: Plan, most: int = 6) -> None:
+    """Numbers on the strongest patches, where there is room."""
     if not plan.grid or (plan.picture[2] - plan.picture[0]) / plan.grid[1] < 36:
         return  # numbers would not fit
     values = np.where(content.inside, content.values, 0.0)[: explanation.n_image]
@@ -257,7 +263,8 @@ def _end(content: Content, plan: Plan, patch: int, token: int) -> float:
     return (left + right) / 2 + apart * (patches.index(patch) - (len(patches) - 1) / 2)
 
 
-def _draw_chip(sheet: Sheet, label: str, content: Content, player: int, scale: float, box: Box) -> None:
+def draw_chip(sheet: Sheet, label: str, content: Content, player: int, scale: float, box: Box) -> None:
+    """A player as a chip: its label, tinted, and its value."""
     x = (box[0] + box[2]) / 2
     label = shorten(label, CHIP_TEXT, box[2] - box[0] - 12)
     if not content.inside[player]:

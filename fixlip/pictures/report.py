@@ -72,11 +72,22 @@ def html(explanation: Explanation, title: str | None = None) -> str:
     if explanation.order > 1:
         parts += [_conditioned(explanation), _interactions(explanation)]
     body = "\n".join(part for part in parts if part)
+    return page(title or explanation.text or "Explanation", body)
+
+
+def page(title: str, body: str, style: str = "") -> str:
+    """A page in the style of the report.
+
+    Args:
+        title: of the window.
+        body: HTML.
+        style: CSS beside the report's.
+    """
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{escape(title or explanation.text or 'Explanation')}</title>\n"
-        f"<style>{_COLOURS}{_STYLE}</style>\n</head>\n"
+        f"<title>{escape(title)}</title>\n"
+        f"<style>{_COLOURS}{_STYLE}{style}</style>\n</head>\n"
         f"<body>\n{body}\n</body>\n</html>\n"
     )
 
