@@ -14,6 +14,7 @@ import fixlip.doctor as command_line_doctor
 from fixlip import Explanation
 from fixlip.__main__ import main
 from fixlip.commands import output
+from fixlip.commands.experiment import NAMES
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="wants /dev/full and limits of file sizes")
 
@@ -416,11 +417,11 @@ def test_help_names_what_can_be_chosen(capsys):
 @pytest.mark.slow
 def test_help_of_experiments_explains_what_goes_in_and_what_comes_out(tmp_path, capsys):
     text = help_of("experiment", capsys)
-    for name in ("insertion-deletion", "pointing-game", "faithfulness", "runtime"):
+    for name in NAMES:
         out = ["--budget", "64", "--p", "0.5", "--out", str(tmp_path)]
         assert main(["experiment", name, "--limit", "1", "--quiet", *out]) == 0
     tables = sorted(tmp_path.glob("*.csv"))
-    assert len(tables) == 5, "one for each, and one for curves"
+    assert len(tables) == len(NAMES) + 1, "one for each, and one for curves"
     for table in tables:
         for column in table.read_text(encoding="utf-8").splitlines()[0].split(","):
             assert f" {column} " in text, f"{column} of {table.name}"
