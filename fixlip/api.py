@@ -170,10 +170,16 @@ def cost(
         return Cost(0, 0, seconds, str(encoder.device), asked)
     captions = text_budget(game.n_text) if method.needs == "answers" else asked
     images, captions = min(asked, 2**game.n_image), min(captions, 2**game.n_text)
-    sides = ((images, game.n_image, game.embed_images), (captions, game.n_text, game.embed_texts))
-    batch = min(encoder.batch_size, 16)
-    seconds = sum(count / batch * _seconds(embed, n_players, batch) for count, n_players, embed in sides)
-    return Cost(images, captions, seconds, str(encoder.device))
+    per_image, per_caption = seconds_each(game)
+    return Cost(images, captions, images * per_image + captions * per_caption, str(encoder.device))
+
+
+def seconds_each(game: Game) -> tuple[float, float]:
+    """Seconds that encoding one masked image and one masked caption takes, from a small batch of each."""
+    batch = min(game.encoder.batch_size, 16)
+    sides = ((game.embed_images, game.n_image), (game.embed_texts, game.n_text))
+    images, captions = (_seconds(embed, n_players, batch) / batch for embed, n_players in sides)
+    return images, captions
 
 
 def _seconds(embed: Callable[[BoolArray], object], n_players: int, batch: int) -> float:

@@ -357,8 +357,12 @@ def _read_pair(path: Path, caption: str) -> tuple[ImageSource, str]:
 
 
 def _stream(name: str, split: str) -> Iterator[dict[str, Any]]:
-    rows = need("datasets", f"dataset: {name}").load_dataset(name, split=split, streaming=True)
-    return iter(rows)
+    load = need("datasets", f"dataset: {name}").load_dataset
+    try:
+        return iter(load(name, split=split, streaming=True))
+    except Exception as error:  # no connection, terms that were not accepted, ...: its client raises anything
+        first = next(iter(str(error).splitlines()), type(error).__name__)
+        raise ValueError(f"dataset: {name} cannot be had from the hub ({first}).") from error
 
 
 def _coco(rows: Iterator[dict[str, Any]], limit: int) -> Iterator[Pair]:

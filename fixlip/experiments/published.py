@@ -109,7 +109,7 @@ _HERE = {
     "FIxLIP (Shapley interactions)": (FIXLIP_SHAPLEY,),
     _WEIGHTED: (FIXLIP,),
     _FIRST: ("weighted Banzhaf values",),
-    "Grad-ECLIP, metagame": ("metagame of Grad-ECLIP", "meta-Grad-ECLIP"),
+    "metagame of Grad-ECLIP": ("metagame of Grad-ECLIP (Shapley values)",),
 }
 
 
@@ -177,9 +177,9 @@ def _pairs() -> list[Figure]:
 def _metagame() -> list[Figure]:
     found = (
         ("Grad-ECLIP", 1, "fish", "about .69"),
-        ("Grad-ECLIP, metagame", 1, "fish", "about .72"),
+        ("metagame of Grad-ECLIP", 1, "fish", "about .72"),
         ("Grad-ECLIP", 3, "balloon church laptop", "about .31"),
-        ("Grad-ECLIP, metagame", 3, "balloon church laptop", "about .83"),
+        ("metagame of Grad-ECLIP", 3, "balloon church laptop", "about .83"),
     )
     return [_game("metagame", name, "", k, value, _CLIP16, "rows", caption) for name, k, caption, value in found]
 
