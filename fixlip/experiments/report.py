@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..encoders.huggingface import Encoder
-from .published import FIGURES, SOURCES, Figure
+from .published import ARCHITECTURES, FIGURES, SOURCES, Figure
 from .settings import Settings
 from .summary import Running, left_out
 
@@ -69,14 +69,15 @@ def page(settings: Settings, encoder: Encoder, parts: Sequence[Part], limit: int
     if limit is not None:
         text += f"**A trial** with {limit:,} items in each part at most; the protocol has more.\n\n"
     text += (
-        "Measured: mean ± standard deviation over n items. A published figure is of the model named beside it; the "
-        "number measured here is always of the model above, so only where both are the same is it a reproduction.\n"
+        "Measured: mean ± standard deviation over n items, always of the model above. A published figure is of the "
+        "model named beside it: only where that is this model is the number beside it a reproduction.\n"
     )
+    like = _architecture(encoder)
     for part in parts:
         text += f"\n## {TITLES[part.name]}\n\nData: {part.data}.\n\n"
         if part.missing:
             text += f"Left out: {part.missing}\n\n"
-        text += _table([figure for figure in FIGURES if figure.part == part.name], part.measured)
+        text += _table([figure for figure in FIGURES if figure.part == part.name], part.measured, like)
         if part.measured:
             shown = ", ".join(f"`{part.name}/{one.path.with_suffix('.md').name}`" for one in part.measured)
             text += f"\nAll methods, and the items that were left out: {shown}.\n"
@@ -97,12 +98,20 @@ def _model(settings: Settings, encoder: Encoder) -> str:
     )
 
 
-def _table(figures: Sequence[Figure], measured: Sequence[Measured]) -> str:
+def _architecture(encoder: Encoder) -> str:
+    """Which of the published models has the architecture of this one; empty if none has."""
+    config = encoder.model.config
+    width = config.vision_config.hidden_size
+    return ARCHITECTURES.get((config.model_type, width, encoder.patch_size, encoder.image_size), "")
+
+
+def _table(figures: Sequence[Figure], measured: Sequence[Measured], like: str) -> str:
     lines = ["| " + " | ".join(_COLUMNS) + " |", "|" + "---|" * len(_COLUMNS)]
     rows = {one.experiment: _rows(one) for one in measured}
     for figure in figures:
         here, count = _here(figure, rows.get(figure.experiment))
-        cells = (figure.what, figure.method, figure.value, figure.model, figure.source or "none", here, count)
+        model = f"{figure.model} ({'this architecture' if figure.model == like else 'another model'})"
+        cells = (figure.what, figure.method, figure.value, model, figure.source or "none", here, count)
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
 
@@ -140,7 +149,7 @@ def _remarks(settings: Settings, encoder: Encoder, limit: int | None) -> list[st
         f"{_masking(encoder.image_masking)}, a removed token is {_masking(encoder.text_masking)}). The published GAME, "
         "Grad-ECLIP and exCLIP are scored on another game than FIxLIP, in which removed words are replaced by a token "
         "that is no word.",
-        f"Budget: {settings.budget:,} masked images for each set of masks, and every masked caption with each. The "
+        f"Budget: {settings.budget:,} masked images for each set of masks, each with every masked caption. The "
         "paper's code spends 2^21 values on a pair (2^17 for Shapley interactions) and 2^20 in the pointing game (2^19 "
         "for Shapley interactions), with 64 masked captions at most: up to 32,768 masked images.",
         "Estimator: a Gaussian process over masks here, for all p from one set; weighted least squares there, with "
