@@ -165,9 +165,7 @@ def cost(
     request = method.for_game(game, method.check(Request(budget=budget, basis=basis)))
     asked = request.budget or 2**game.n_players
     if method.counts == PASSES:
-        # A backward pass takes about twice as long as a forward pass.
-        seconds = 1.5 * asked * _seconds(game.embed_images, game.n_image, 1)
-        return Cost(0, 0, seconds, str(encoder.device), asked)
+        return Cost(0, 0, asked * seconds_per_pass(game), str(encoder.device), asked)
     captions = text_budget(game.n_text) if method.needs == "answers" else asked
     images, captions = min(asked, 2**game.n_image), min(captions, 2**game.n_text)
     per_image, per_caption = seconds_each(game)
@@ -180,6 +178,12 @@ def seconds_each(game: Game) -> tuple[float, float]:
     sides = ((game.embed_images, game.n_image), (game.embed_texts, game.n_text))
     images, captions = (_seconds(embed, n_players, batch) / batch for embed, n_players in sides)
     return images, captions
+
+
+def seconds_per_pass(game: Game) -> float:
+    """Seconds that a forward or backward pass takes, half of them being either, from single images."""
+    # A backward pass takes about twice as long as a forward pass.
+    return 1.5 * _seconds(game.embed_images, game.n_image, 1)
 
 
 def _seconds(embed: Callable[[BoolArray], object], n_players: int, batch: int) -> float:

@@ -173,12 +173,22 @@ class Explanation(Expansion):
     def _subset(self, size: int, side: str) -> BoolArray:
         if not 1 <= check_count(size, "size") <= self.n_players:
             raise ValueError(f"size: got {size}, wanted a whole number from 1 to {self.n_players}.")
-        return np.array(getattr(self.subsets, side)[size - 1])
+        if size not in self._of_size:
+            self._of_size[size] = self._search([size])
+        return np.array(getattr(self._of_size[size], side)[0])
 
     @cached_property
     def subsets(self) -> Subsets:
         """Subsets of highest and lowest value for every size; exact for at most 16 players (see `fixlip.subsets`)."""
-        return subsets(self.constant, self.attributions, self.interactions, first_order=self.values)
+        return self._search()
+
+    @cached_property
+    def _of_size(self) -> dict[int, Subsets]:
+        """Subsets of single sizes that were asked for: with many players one is much quicker than all."""
+        return {}
+
+    def _search(self, sizes: list[int] | None = None) -> Subsets:
+        return subsets(self.constant, self.attributions, self.interactions, first_order=self.values, sizes=sizes)
 
     def __sub__(self, other: Any) -> Difference:
         """The difference of two explanations with as many players; names and picture are the first one's."""

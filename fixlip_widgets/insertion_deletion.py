@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import ipywidgets
@@ -13,6 +14,7 @@ import traitlets
 
 from fixlip import Explanation, Game, Samples
 from fixlip.metrics import Curves, area_between_curves, insertion_deletion
+from fixlip.metrics.curves import GRID_POINTS, MOST_PLAYERS_ONE_BY_ONE
 from fixlip.pictures import Picture
 from fixlip.pictures.curves import Line, draw_curves
 
@@ -65,6 +67,11 @@ class CurveSet:
         return "AID: " + (", ".join(f"{name} {area:.2f}" for name, area in self.areas().items()) or "not available")
 
 
+def _heed(progress: Callable[[int, int], None], done: int, total: int, encoded: int) -> None:
+    """Tell how many explanations are done, whenever masks were encoded: so a long one can be ended half-way."""
+    progress(done, total)
+
+
 def colour_of(name: str) -> str:
     """Colour of an explanation's curves; whether they are of insertion or deletion is said by dashes."""
     return COLOURS.get(name, OTHER_COLOUR)
@@ -73,8 +80,9 @@ def colour_of(name: str) -> str:
 class CurveState(State):
     """Curves of a second-order explanation, of its first-order part, and of another explanation to compare with.
 
-    Traits: `p`, `step` (how many players are removed), `side` ("insert" keeps the best, "delete" the worst), `against`
-    (one of `others`), `found` (the curves; of an earlier `p` and `against` until `compute` is done).
+    Traits: `p`, `step` (which point of the curves: how many players are removed, or with more than 100 players how many
+    fiftieths of them), `side` ("insert" keeps the best, "delete" the worst), `against` (one of `others`), `found` (the
+    curves; of an earlier `p` and `against` until `compute` is done).
 
     Attributes:
         others: what can be compared with, by name: functions of p that make an explanation without calling the model.
@@ -123,7 +131,8 @@ class CurveState(State):
             curves = {}
             for done, (name, one) in enumerate(asked.items()):
                 progress(done, len(asked))
-                curves[name] = insertion_deletion(one, self.game)
+                heed = partial(_heed, progress, done, len(asked))
+                curves[name] = insertion_deletion(one, self.game, progress=heed)
                 curves[name].normalised()  # says so if it cannot be done
         except ValueError as error:
             return CurveSet(p, {}, in_words(error))
@@ -155,11 +164,12 @@ class InsertionDeletion(Panel):
         if game is None:
             raise ValueError("game: wanted the game that is explained, since the model has to be asked about subsets.")
         self.state = CurveState(source, game, other)
-        n = game.n_players
+        one_by_one = game.n_players <= MOST_PLAYERS_ONE_BY_ONE
+        n, steps = (game.n_players, "players removed") if one_by_one else (GRID_POINTS - 1, "steps of 2 % removed")
         self.p = labelled(ipywidgets.FloatSlider(self.state.p, min=0.05, max=0.95, step=0.05), "p")
         self.p.disabled = isinstance(source, Explanation)
         self.against = labelled(ipywidgets.Dropdown(options=[NO_OTHER, *self.state.others]), "compare with")
-        self.step = labelled(ipywidgets.IntSlider(0, min=0, max=n), "players removed")
+        self.step = labelled(ipywidgets.IntSlider(0, min=0, max=n), steps)
         self.play = ipywidgets.Play(min=0, max=n, interval=150, description="play", show_repeat=False)
         sides = [("keep the best (insertion)", "insert"), ("keep the worst (deletion)", "delete")]
         self.side = labelled(ipywidgets.Dropdown(options=sides), "show")

@@ -263,7 +263,7 @@ def test_curves_can_be_cancelled_and_those_before_stay(samples, monkeypatch):
     shown = widgets.InsertionDeletion(samples)
     before, computed = shown.plot.curves, []
 
-    def and_then_cancel(explanation, game):
+    def and_then_cancel(explanation, game, progress):
         computed.append(explanation.p)
         shown.cancel.click()
         return insertion_deletion(explanation, game)

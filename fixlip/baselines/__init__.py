@@ -13,10 +13,24 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .chefer import game as game
+    from .chefer import rollout as rollout
+    from .dense import maskclip as maskclip
+    from .eclip import grad_eclip as grad_eclip
+    from .meta import metagame as metagame
+    from .meta import third_order as third_order
+    from .plain import gradient_input as gradient_input
     from .plain import occlusion as occlusion
 
 _HOME = {
+    "game": "chefer",
+    "gradient_input": "plain",
+    "metagame": "meta",
     "occlusion": "plain",
+    "grad_eclip": "eclip",
+    "maskclip": "dense",
+    "rollout": "chefer",
+    "third_order": "meta",
 }
 __all__ = [*_HOME]
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from ..answers import text_budget
 from ..estimators.indices import SCORES
 from ..estimators.methods import PASSES, Method, Request
 from ..subject import AnyGame
@@ -27,6 +28,23 @@ def _method(name: str, what: str, order: int, passes: Passes) -> Method:
     return Method(name, what, "game", (SCORES,), run, passes, _check, counts=PASSES, orders=(order,))
 
 
+def _metagame(base: str, title: str, backward: bool = True) -> Method:
+    """The metagame of a base that takes one forward pass for all captions, and maybe a backward pass for each."""
+
+    def run(game: Any, request: Request) -> Explanation:
+        from .meta import metagame
+
+        return metagame(game, base, request.p, request.index, request.budget, request.seed)
+
+    def passes(n_image: int, n_text: int, basis: str) -> int:
+        captions = min(1 << n_text, text_budget(n_text))
+        return captions + 1 + captions * int(backward)
+
+    what = f"{title} under masked captions, so that every word has a map of its own (2026)"
+    indices = ("banzhaf", "shapley")
+    return Method(f"metagame-{base}", what, "game", indices, run, passes, _check, counts=PASSES, orders=(2,))
+
+
 def _check(game: AnyGame, request: Request) -> None:
     from .routes import check_game
 
@@ -42,5 +60,38 @@ METHODS = {
             1,
             lambda n_image, n_text, basis: n_image + n_text + 2,
         ),
+        _method(
+            "grad-eclip",
+            "gradients at the last attention's output, times values, times similarity of keys",
+            1,
+            lambda n_image, n_text, basis: 4,
+        ),
+        _method(
+            "maskclip",
+            "cosine of every patch's, or token's, own embedding with the other side's",
+            1,
+            lambda n_image, n_text, basis: 2,
+        ),
+        _method(
+            "gradient-input",
+            "gradient times input: the similarity's first-order expansion at the whole pair",
+            1,
+            lambda n_image, n_text, basis: 4,
+        ),
+        _method(
+            "rollout",
+            "attention rollout: where each encoder looks, whatever the other side is",
+            1,
+            lambda n_image, n_text, basis: 2,
+        ),
+        _method(
+            "game",
+            "attention times its positive gradients, in the last layer (Chefer et al. 2021)",
+            1,
+            lambda n_image, n_text, basis: 4,
+        ),
+        _metagame("game", "GAME"),
+        _metagame("grad-eclip", "Grad-ECLIP"),
+        _metagame("maskclip", "MaskCLIP", backward=False),
     )
 }

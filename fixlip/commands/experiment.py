@@ -19,9 +19,20 @@ datasets:
   emoji       scenes whose truth is known, made on the spot
   FOLDER      pictures with captions: a captions.csv with the columns file and caption (file is a name within the
               folder), or a .txt beside each picture with its caption (dog.jpg, dog.txt);
-              for pointing-game instead four subfolders or more, each named by a label and full of its pictures
-  coco        captioned photos (wants `pip install datasets` and the hub); not for pointing-game
-  imagenet    the paper's ten games (likewise); for pointing-game
+              for pointing-game and context instead four subfolders or more, each named by a label and full of its
+              pictures
+  coco        captioned photos (wants `pip install datasets` and the hub); not for pointing-game and context
+  imagenet    the paper's ten games (likewise); for pointing-game and context
+"""
+_WHAT = """\
+experiments, each with all methods:
+  insertion-deletion  does the similarity stay while what is called important is kept, and fall when it is removed?
+  pointing-game       does a word point at its object in a mosaic of four?
+  faithfulness        do predictions, or sums of scores, follow the model on fresh masks?
+  context             what second order is for: removals of objects and words together, a word in its context, and
+                      which of two words an object belongs to
+  randomisation       does the explanation change when the model's weights become random, layer by layer?
+  runtime             how long does it take? (--limit 10 will do)
 """
 _FILES = """\
 FOLDER/NAME-MODEL.csv holds every row, .md beside it means over the items, .html a figure.
@@ -40,7 +51,7 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
         "experiment",
         help="run one of the paper's experiments, and write a table",
         description="Run one of the paper's experiments on many images, and write a table.",
-        epilog="\n".join((_DATASETS, reproduce.HELP, _columns(), _FILES)),
+        epilog="\n".join((_WHAT, _DATASETS, reproduce.HELP, _columns(), _FILES)),
         parents=[shared],
     )
     parser.add_argument(
@@ -66,9 +77,12 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
 def _columns() -> str:
     """What stands in the tables."""
     common = ("item", "caption", "model", "method", "p")
-    lines = ["columns of the table:", *_explain(common)]
+    lines = ["columns of the table:", *_explain((*common, "cost"))]
     for name in NAMES:
-        lines += [f"  {name}:", *_explain([key for key in KEYS[name] if key not in common] + [*SCORES[name]])]
+        lines += [
+            f"  {name}:",
+            *_explain([one for one in (*KEYS[name], *SCORES[name]) if one not in (*common, "cost")]),
+        ]
     lines += ["  insertion-deletion has the curves in a table of their own, FOLDER/NAME-MODEL-curves.csv:"]
     return "\n".join([*lines, *_explain(("removed", *CURVE_SCORES)), ""])
 

@@ -84,8 +84,12 @@ class Block:
         projections = (layer.self_attn.q_proj, layer.self_attn.k_proj, layer.self_attn.v_proj)
         query, key, value = (projection(normed) for projection in projections)
         attention = attend(query, key, value, heads or self.heads, bias)
-        states = states + self.project(attention.mixed)
-        return states + layer.mlp(layer.layer_norm2(states)), attention
+        return self.finish(states + self.project(attention.mixed)), attention
+
+    def finish(self, states: Tensor) -> Tensor:
+        """What the block makes of states (…, C) that its attention has been added to."""
+        result: Tensor = states + self._layer.mlp(self._layer.layer_norm2(states))
+        return result
 
 
 class AttentionPooling:
@@ -101,14 +105,19 @@ class AttentionPooling:
         self.heads = int(attention.num_heads)
         self.project: Callable[[Tensor], Tensor] = attention.out_proj
 
-    def __call__(self, states: Tensor) -> tuple[Tensor, Attention]:
-        """The embedding (b, d) of normalised states (b, L, C), and what the attention computed."""
+    def __call__(self, states: Tensor, heads: int | None = None) -> tuple[Tensor, Attention]:
+        """The embedding (b, d) of normalised states (b, L, C), and what the attention computed.
+
+        Args:
+            states: normalised.
+            heads: another number of heads than its own.
+        """
         attention = self._head.attention
         weights, biases = attention.in_proj_weight.chunk(3), attention.in_proj_bias.chunk(3)
         inputs = (self._head.probe.expand(len(states), -1, -1), states, states)
         linear = torch.nn.functional.linear
         query, key, value = (linear(x, w, b) for x, w, b in zip(inputs, weights, biases, strict=True))
-        found = attend(query, key, value, self.heads)
+        found = attend(query, key, value, heads or self.heads)
         return self.read(self.project(found.mixed))[:, 0], found
 
     def read(self, states: Tensor) -> Tensor:
@@ -197,21 +206,21 @@ class Tower:
         Args:
             states: as `states_before(start)` gives them, or something else of that shape.
             start: the first block to be run.
-            heads: another number of attention heads than the blocks' own, in all that are run.
+            heads: another number of attention heads than the model's own, in all that is run.
         """
         found, attentions = [states], []
         for block in self.blocks[start:]:
             states, attention = block(states, self.bias, heads)
             found.append(states)
             attentions.append(attention)
-        embedding, pooling = self.read(states)
+        embedding, pooling = self.read(states, heads)
         return Run(tuple(found), tuple(attentions), pooling, embedding)
 
-    def read(self, states: Tensor) -> tuple[Tensor, Attention | None]:
+    def read(self, states: Tensor, heads: int | None = None) -> tuple[Tensor, Attention | None]:
         """The embedding (b, d), of length one, of what the last block returned (b, L, C)."""
         states, found = self.normalise(states), None
         if self.pooling is not None:
-            embedding, found = self.pooling(states)
+            embedding, found = self.pooling(states, heads)
         else:
             embedding = self.to_embedding(states[:, self.reader])
         return torch.nn.functional.normalize(embedding, dim=-1), found

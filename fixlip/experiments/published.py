@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..metrics.pointing_game import IMAGENET_CLASSES, PUBLISHED_GAMES
+from .settings import FIXLIP, METAGAME
 
 Labels = tuple[str, str, str, str]
 
@@ -97,7 +98,7 @@ class Figure:
     source: str
 
 
-FIXLIP, FIXLIP_SHAPLEY = "FIxLIP (weighted Banzhaf interactions)", "FIxLIP (Shapley interactions)"
+FIXLIP_SHAPLEY = "FIxLIP (Shapley interactions)"
 _CLIP32, _CLIP16, _SIGLIP = "CLIP ViT-B/32", "CLIP ViT-B/16", "SigLIP-2 ViT-B/32-256"
 # What tells their configurations: type, width of the image tower, patch and image size in pixels.
 ARCHITECTURES = {
@@ -114,8 +115,8 @@ _HERE = {
     "exCLIP": ("exCLIP",),
     FIXLIP_SHAPLEY: (FIXLIP_SHAPLEY,),
     FIXLIP: (FIXLIP,),
-    _FIRST: ("weighted Banzhaf values",),
-    "metagame of Grad-ECLIP": ("metagame of Grad-ECLIP (Shapley values)",),
+    _FIRST: ("Grad-ECLIP",),
+    "metagame of Grad-ECLIP": (METAGAME,),
 }
 
 

@@ -149,17 +149,17 @@ def _remarks(settings: Settings, encoder: Encoder, limit: int | None) -> list[st
         f"{_masking(encoder.image_masking)}, a removed token is {_masking(encoder.text_masking)}). The published GAME, "
         "Grad-ECLIP and exCLIP are scored on another game than FIxLIP, in which removed words are replaced by a token "
         "that is no word.",
-        f"Budget: {settings.budget:,} masked images for each set of masks, each with every masked caption. The "
-        "paper's code spends 2^21 values on a pair (2^17 for Shapley interactions) and 2^20 in the pointing game (2^19 "
-        "for Shapley interactions), with 64 masked captions at most: up to 32,768 masked images.",
-        "Estimator: a Gaussian process over masks here, for all p from one set; weighted least squares there, with "
-        "masks drawn anew for every p.",
+        f"Budget: one set of {settings.budget:,} masked images, each with every masked caption, serves all p and all "
+        "methods that sample. The paper's code draws a set for every p, and spends 2^21 values on a pair (2^17 for "
+        "Shapley interactions) and 2^20 in the pointing game (2^19 for Shapley interactions), with 64 masked captions "
+        "at most: up to 32,768 masked images.",
+        "Estimator: a Gaussian process over masks here, weighted least squares there.",
         "Subsets of insertion and deletion: found by exchanging players on top of the published greedy search.",
         "Pairs: each image with the most similar of its captions, as in the paper's code; CLIP has the 1,000 most "
         "similar pairs, SigLIP the ranks 901 to 1,000. With fewer than 1,000 images, or in a trial, the most similar "
         "ones are taken instead, and pairs chosen among fewer are less similar ones.",
-        "Faithfulness: the published first order is Grad-ECLIP and its like on their own game. What predicts nothing "
-        "in logits has no faithfulness here; weighted Banzhaf values, which do, stand in their row.",
+        "Faithfulness: the published first order is Grad-ECLIP and its like on their own game. Scores are no logits "
+        "and predict nothing, so the scores of those present are added up, which is enough for a rank correlation.",
         "Pointing game: a label of several tokens counts with all of them; the paper skips it. A model's tokens may "
         "leave out a mosaic, which its table then names. First-order maps are scored with the token's own value on "
         "both sides, as published.",

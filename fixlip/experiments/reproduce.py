@@ -10,7 +10,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from ..api import seconds_each
+from ..api import seconds_each, seconds_per_pass
 from ..encoders.huggingface import Encoder
 from ..game import Game
 from ..masks import check_count
@@ -165,11 +165,11 @@ def forecast(settings: Settings, encoder: Encoder, parts: list[Part], candidates
         total += work
         ranked = f" (the most similar of {n_pairs:,}, which are ranked first)" if part.name == "pairs" else ""
         experiments = " and ".join(EXPERIMENTS[part.name])
-        yield f"{part.name}: {experiments} on {count:,} {what}{ranked}, at most {work} to encode."
-    seconds = duration(total.seconds(*seconds_each(game)))
+        yield f"{part.name}: {experiments} on {count:,} {what}{ranked}, at most {work}."
+    seconds = duration(total.seconds(*seconds_each(game), seconds_per_pass(game)))
     yield (
-        f"In all at most {total}, about {seconds} of encoding on {encoder.device} in one process; fits, curves and "
-        "methods that look inside the model come on top. What earlier runs finished is not done again."
+        f"In all at most {total}, about {seconds} on {encoder.device} in one process, fits and searches for subsets "
+        "not counted. What earlier runs finished is not done again."
     )
 
 

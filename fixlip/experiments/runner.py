@@ -18,7 +18,7 @@ from . import datasets
 from .datasets import Dataset, Item, Source
 from .figures import draw
 from .locks import locked
-from .settings import Settings
+from .settings import ON_MOSAICS, Settings
 from .summary import left_out, page
 from .tables import Table, Tables, one_line, write_whole
 from .tasks import Outcome, encoder_of, forget_encoder, layouts, run_item
@@ -73,7 +73,7 @@ def run(
     path = out / f"{settings.experiment}-{one_line(Path(settings.model).name)}.csv"
     paths = [path, path.with_name(f"{path.stem}-curves.csv")]
     _check_writable(out, paths)
-    loader = datasets.mosaics if settings.experiment == "pointing-game" else datasets.pairs
+    loader = datasets.mosaics if settings.experiment in ON_MOSAICS else datasets.pairs
     found = loader(dataset, limit)
     encoder = encoder_of(settings)  # a wrong name is told before any work
     tables = Tables([Table(*one) for one in zip(paths, layouts(settings, encoder), strict=False)])
