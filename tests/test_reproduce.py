@@ -18,7 +18,7 @@ from fixlip.experiments import datasets, runner, tasks
 from fixlip.experiments.published import FIGURES, GAMES, NOT_FOUND, SOURCES
 from fixlip.experiments.ranking import rank
 from fixlip.experiments.reproduce import _ranks, reproduce
-from fixlip.experiments.settings import Settings, row_keys
+from fixlip.experiments.settings import FIXLIP, Settings, row_keys
 from fixlip.experiments.tables import EXPLAINED, KEYS, SCORES
 
 MODELS = Path(fixlip.__file__).parent / "emoji" / "models"
@@ -336,9 +336,9 @@ def test_the_page_sets_means_of_the_tables_beside_what_was_published(model, all_
     assert f"{line}| {np.mean(scores):.3f} ± {np.std(scores):.3f} | 4 |" in text
     rows = read(tmp_path / "limit-4" / "pairs" / "faithfulness-my-clip.csv")
     assert len({row["item"] for row in rows}) == 4
-    key = ("weighted Banzhaf values", "0.7", "0.7")
+    key = (FIXLIP, "0.7", "0.7")
     scores = [float(r["spearman"]) for r in rows if (r["method"], r["p"], r["at"]) == key]
-    assert f"| {np.mean(scores):.3f} ± {np.std(scores):.3f} (weighted Banzhaf values) | 4 |" in text
+    assert f"| {np.mean(scores):.3f} ± {np.std(scores):.3f} | 4 |" in text
     # p = 0.3 was not asked for; what nobody published is not made up.
     assert re.search(r"p = 0.3 \|.*\| nothing at these settings \| 0 \|", text)
     assert "| area between insertion and deletion curve, p = 0.5 |" in text and "not found (said to be the high" in text
@@ -397,6 +397,7 @@ def test_nothing_of_another_trial_is_counted(model, all_data, tmp_path, made_up)
     assert small.read_bytes() == alone.read_bytes()
 
 
+@pytest.mark.slow
 def test_the_cost_is_told_first_and_holds(model, all_data, tmp_path, monkeypatch):
     counts, told = {"images": 0, "captions": 0}, []
 
@@ -423,7 +424,8 @@ def test_the_cost_is_told_first_and_holds(model, all_data, tmp_path, monkeypatch
     assert first[1]["images"] == 0
     images, captions = (int(number.replace(",", "")) for number in re.findall(r"([\d,]+) masked", total)[:2])
     spent = {side: counts[side] - told[-1][1][side] for side in counts}
-    assert 0.5 * images <= spent["images"] <= images and 0.5 * captions <= spent["captions"] <= captions
+    # At most: subsets of different methods are often the same ones, and then encoded once.
+    assert 0.4 * images <= spent["images"] <= images and 0.4 * captions <= spent["captions"] <= captions
 
 
 @pytest.mark.slow

@@ -51,8 +51,10 @@ def work_of_item(settings: Settings, n_image: int, n_text: int) -> Work:
         images = max(one.images for one in each)
         return Work(images, sum(one.captions for one in each), sum(one.passes for one in each))
     one = _of_caption(settings, n_image, n_text)
-    if settings.experiment == "insertion-deletion":  # two subsets at every point, of both sides and of the image alone
-        asked = len(explained(settings)) * 2 * (_points(n_image + n_text) + _points(n_image))
+    if settings.experiment == "insertion-deletion":
+        # Two subsets at every point, of the image alone and of both sides; first order ranks patches alike in both.
+        orders = [METHODS[name].order for name, _ in explained(settings)]
+        asked = 2 * sum(_points(n_image) + (order == 2) * _points(n_image + n_text) for order in orders)
     else:  # fresh masks are the same for all explanations
         asked = settings.masks * len(measured_at(settings))
     captions = min(one.captions + asked, (1 << n_text) + _of_words(n_text))

@@ -65,7 +65,7 @@ def page(settings: Settings, encoder: Encoder, parts: Sequence[Part], limit: int
         parts: of the protocol.
         limit: of a trial; None for the whole protocol.
     """
-    text = f"# Published and measured: {settings.model}\n\n{_model(settings, encoder)}\n\n"
+    text = f"# Published and measured: {Path(settings.model).name}\n\n{_model(settings, encoder)}\n\n"
     if limit is not None:
         text += f"**A trial** with {limit:,} items in each part at most; the protocol has more.\n\n"
     text += (

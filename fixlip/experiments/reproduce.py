@@ -168,7 +168,7 @@ def forecast(settings: Settings, encoder: Encoder, parts: list[Part], candidates
         yield f"{part.name}: {experiments} on {count:,} {what}{ranked}, at most {work}."
     seconds = duration(total.seconds(*seconds_each(game), seconds_per_pass(game)))
     yield (
-        f"In all at most {total}, about {seconds} on {encoder.device} in one process, fits and searches for subsets "
+        f"In all at most {total}, or about {seconds} on {encoder.device} in one process, fits and searches for subsets "
         "not counted. What earlier runs finished is not done again."
     )
 

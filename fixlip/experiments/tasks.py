@@ -96,13 +96,17 @@ def layouts(settings: Settings, encoder: Encoder) -> list[Layout]:
 # ---- methods that abstain
 
 
-def _scored(bench: Bench, name: str, p: float, names: tuple[str, ...], score: Callable[[Explanation], Row]) -> Row:
+def _scored(
+    bench: Bench, name: str, p: float, names: tuple[str, ...], score: Callable[[Explanation], Row]
+) -> Row:
     """A method's row for one caption; its scores are undefined if it fails or has nothing but zeros to say."""
     row: Row = {"caption": bench.game.text, "method": name, "p": p}
     return row | _or_nothing(names, lambda: [bench.explain(name, p)], lambda made: score(made[0].explanation))
 
 
-def _or_nothing(names: tuple[str, ...], make: Callable[[], list[Made]], score: Callable[[list[Made]], Row]) -> Row:
+def _or_nothing(
+    names: tuple[str, ...], make: Callable[[], list[Made]], score: Callable[[list[Made]], Row]
+) -> Row:
     """Scores of explanations, with what they took; undefined ones where the method fails or gives only zeros."""
     nothing: Row = dict.fromkeys(names, NONE)
     try:
