@@ -17,6 +17,7 @@ from fixlip.encoders.huggingface import Encoder
 from fixlip.experiments import datasets, runner, tasks
 from fixlip.experiments.published import FIGURES, GAMES, NOT_FOUND, SOURCES
 from fixlip.experiments.ranking import rank
+from fixlip.experiments.report import _architecture, page
 from fixlip.experiments.reproduce import _ranks, reproduce
 from fixlip.experiments.settings import FIXLIP, Settings, row_keys
 from fixlip.experiments.tables import EXPLAINED, KEYS, SCORES
@@ -319,6 +320,21 @@ def test_published_figures_have_sources_and_columns():
     assert all(f.value.startswith("about") for f in FIGURES if f.part == "metagame")
 
 
+def test_the_page_says_whose_architecture_a_model_has(encoder):
+    from types import SimpleNamespace
+
+    from transformers import CLIPConfig, CLIPVisionConfig
+
+    # The defaults of transformers are CLIP ViT-B/32.
+    for patch, published in ((32, "CLIP ViT-B/32"), (16, "CLIP ViT-B/16"), (14, "")):
+        config = CLIPConfig(vision_config=CLIPVisionConfig(patch_size=patch))
+        like = SimpleNamespace(model=SimpleNamespace(config=config), patch_size=patch, image_size=224)
+        assert _architecture(like) == published
+    assert _architecture(encoder) == ""
+    siglip = fixlip.load("emoji-siglip")
+    assert "one figure was found for SigLIP-2" in page(settings("emoji-siglip"), siglip, [], None)
+
+
 # ---- the whole
 
 
@@ -435,10 +451,10 @@ def test_the_command(model, all_data, tmp_path, capsys):
     assert main(command) == 0
     printed = capsys.readouterr()
     assert "## The pointing game on mosaics" in printed.out and "In all at most" in printed.err
-    page = (tmp_path / "limit-1" / "reproduce-my-clip.md").read_text(encoding="utf-8")
-    assert page.strip() == printed.out.strip()
+    text = (tmp_path / "limit-1" / "reproduce-my-clip.md").read_text(encoding="utf-8")
+    assert text.strip() == printed.out.strip()
     # The first game of the metagame paper is too long a caption for this model, which its part says.
-    assert "all 1 items were left out; the first: fish-koala-balloon-laptop 0: text: the caption has 15 tokens" in page
+    assert "all 1 items were left out; the first: fish-koala-balloon-laptop 0: text: the caption has 15 tokens" in text
     assert main([*command, "--quiet"]) == 0
     assert capsys.readouterr().err == ""
 
