@@ -436,7 +436,7 @@ def test_the_cost_is_told_first_and_holds(model, all_data, tmp_path, monkeypatch
         tell=lambda line: told.append((line, dict(counts))),
     )
     first, (total, _) = told[0], told[-1]
-    assert first[0].startswith("pairs: insertion-deletion and faithfulness on 1 pairs (the most similar of 5, which")
+    assert first[0].startswith("pairs: insertion-deletion and faithfulness on 1 pair (the most similar of 5, which")
     assert first[1]["images"] == 0
     images, captions = (int(number.replace(",", "")) for number in re.findall(r"([\d,]+) masked", total)[:2])
     spent = {side: counts[side] - told[-1][1][side] for side in counts}

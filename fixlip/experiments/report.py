@@ -139,7 +139,8 @@ def _here(figure: Figure, rows: list[dict[str, str]] | None) -> tuple[str, str]:
         return "no number in any item", f"0 of {len(found)}"
     named = "" if method == figure.method else f" ({method})"
     count = str(len(found)) if running.count == len(found) else f"{running.count} of {len(found)}"
-    return f"{running.mean:.3f} ± {running.deviation:.3f}{named}", count
+    spread = f" ± {running.deviation:.3f}" if running.count > 1 else ""  # one item has none
+    return f"{running.mean:.3f}{spread}{named}", count
 
 
 def _remarks(settings: Settings, encoder: Encoder, limit: int | None) -> list[str]:

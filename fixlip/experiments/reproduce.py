@@ -164,6 +164,7 @@ def forecast(settings: Settings, encoder: Encoder, parts: list[Part], candidates
             work += one.times(count)
         total += work
         ranked = f" (the most similar of {n_pairs:,}, which are ranked first)" if part.name == "pairs" else ""
+        what = what if count != 1 else what.removesuffix("s")
         experiments = " and ".join(EXPERIMENTS[part.name])
         yield f"{part.name}: {experiments} on {count:,} {what}{ranked}, at most {work}."
     seconds = duration(total.seconds(*seconds_each(game), seconds_per_pass(game)))
