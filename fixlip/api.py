@@ -56,14 +56,16 @@ def explain(
         budget: number of masked images to encode (with "agnostic" of coalitions to value). By default 512 with
             "kernel" and "tree", and with least squares at least twice what the fit has to determine (4,096 for 49
             patches). With "kernel", "tree" and "crossmodal", masked captions come on top, 1,024 at most for up to 10
-            tokens.
+            tokens. With a metagame it is forward and backward passes. Methods that take what they need, "exact" and
+            most baselines, refuse a budget.
         estimator: one of `fixlip.methods.METHODS`: "kernel" (a Gaussian process over masks; standard errors
             and expected faithfulness included), "crossmodal" (least squares over all pairs of masked images and
             captions), "tree" (boosted trees), "agnostic" (least squares on coalitions of patches and tokens together),
-            or "exact" (at most 16 players); or a baseline (see `fixlip.baselines`): "game", "grad-eclip", "exclip", ...
+            or "exact" (at most 16 players); or a baseline (see `fixlip.baselines`): "game", "grad-eclip",
+            "exclip", "metagame-grad-eclip", ...
         index: "banzhaf" (weighted Banzhaf interactions at p), "shapley" (faithful Shapley interactions, FSII), or
             "sii" (Shapley interactions, k-SII); every estimator gives the first, which is the default. Baselines that
-            no average over coalitions stands behind give "scores".
+            no average over coalitions stands behind give "scores", and have no p.
         order: 2, or 1 for values without interactions; by default the highest that there is.
         basis: "full", with least squares also "crossmodal" for interactions between patches and tokens only, from far
             fewer masked images, and with "agnostic" also "filtered" (see `agnostic_least_squares`).

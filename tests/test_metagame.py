@@ -37,7 +37,7 @@ def computed(values, n, index, order):
     return computer(index, order=order)
 
 
-@pytest.mark.parametrize("base", ["game", "occlusion", "gradient-input"])
+@pytest.mark.parametrize("base", BASES)
 @pytest.mark.parametrize(("index", "theirs"), [("shapley", ("SV", "SII")), ("banzhaf", ("BV", "BII"))])
 def test_values_and_interactions_of_words_equal_shapiqs(game, base, index, theirs):
     n, n_image = game.n_text, game.n_image
@@ -98,23 +98,19 @@ def test_what_it_says_of_itself(game):
     # All captions through the text encoder; one forward pass of the image encoder, and a backward pass a caption.
     assert explanation.budget == 2**game.n_text * 2 + 1
     assert metagame(game, "gradient-input").budget == 2**game.n_text + 1 + game.n_text
+    assert metagame(game, "maskclip").budget == 2**game.n_text + 1
     assert metagame(game, "occlusion").budget == 2**game.n_text + 1 + game.n_image
 
 
 @pytest.mark.parametrize("side", ["image", "text"])
 @pytest.mark.parametrize("base", BASES)
 def test_routes_that_are_called_linear_are(game, base, side):
-    route = usable(base)
+    route = route_of(base)
     width = directions(game, side).shape[1]
     given = torch.nn.functional.normalize(torch.randn(2, width, generator=torch.Generator().manual_seed(0)), dim=1)
     one, two, both = maps_along(game, route, side, torch.stack([*given, 3 * given[0] - 2 * given[1]]))
     scale = np.abs(np.stack([one, two])).max()
     assert np.allclose(both, 3 * one - 2 * two, atol=1e-4 * scale) == route.linear
-
-
-def usable(base):
-    """The route of a base; skipped where that is not at hand."""
-    return pytest.importorskip(f"fixlip.baselines.{BASES[base][0]}") and route_of(base)
 
 
 # ---- long captions

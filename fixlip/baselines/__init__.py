@@ -13,10 +13,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .dense import maskclip as maskclip
-    from .eclip import grad_eclip as grad_eclip
     from .chefer import game as game
     from .chefer import rollout as rollout
+    from .dense import maskclip as maskclip
+    from .eclip import grad_eclip as grad_eclip
     from .meta import metagame as metagame
     from .meta import third_order as third_order
     from .plain import gradient_input as gradient_input
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
 _HOME = {
     "game": "chefer",
+    "grad_eclip": "eclip",
     "gradient_input": "plain",
+    "maskclip": "dense",
     "metagame": "meta",
     "occlusion": "plain",
-    "grad_eclip": "eclip",
-    "maskclip": "dense",
     "rollout": "chefer",
     "third_order": "meta",
 }

@@ -269,5 +269,5 @@ def _weighted_maps(game: Game, route: Route, masks: BoolArray, weights: FloatArr
         return np.asarray(weights @ maps_of(game, route, "image", masks))
     # The map of a weighted sum of embeddings is the weighted sum of their maps, and there are fewer of them.
     embeddings = directions(game, "image", masks)
-    along = torch.from_numpy(weights).to(embeddings.device) @ embeddings.double()
-    return maps_along(game, route, "image", along.to(embeddings.dtype))
+    along = torch.from_numpy(weights) @ embeddings.cpu().double()
+    return maps_along(game, route, "image", along.to(embeddings))

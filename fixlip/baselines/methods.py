@@ -25,7 +25,9 @@ def _method(name: str, what: str, order: int, passes: Passes) -> Method:
         result: Explanation = explain(game)
         return result
 
-    return Method(name, what, "game", (SCORES,), run, passes, _check, counts=PASSES, orders=(order,))
+    return Method(
+        name, what, "game", (SCORES,), run, passes, _check, counts=PASSES, orders=(order,), takes_budget=False
+    )
 
 
 def _metagame(base: str, title: str, backward: bool = True) -> Method:
@@ -61,18 +63,6 @@ METHODS = {
             lambda n_image, n_text, basis: n_image + n_text + 2,
         ),
         _method(
-            "grad-eclip",
-            "gradients at the last attention's output, times values, times similarity of keys",
-            1,
-            lambda n_image, n_text, basis: 4,
-        ),
-        _method(
-            "maskclip",
-            "cosine of every patch's, or token's, own embedding with the other side's",
-            1,
-            lambda n_image, n_text, basis: 2,
-        ),
-        _method(
             "gradient-input",
             "gradient times input: the similarity's first-order expansion at the whole pair",
             1,
@@ -90,8 +80,20 @@ METHODS = {
             1,
             lambda n_image, n_text, basis: 4,
         ),
-        _metagame("game", "GAME"),
+        _method(
+            "grad-eclip",
+            "gradients at the last attention's output, times values, times similarity of keys",
+            1,
+            lambda n_image, n_text, basis: 4,
+        ),
+        _method(
+            "maskclip",
+            "cosine of every patch's, or token's, own embedding with the other side's",
+            1,
+            lambda n_image, n_text, basis: 2,
+        ),
         _metagame("grad-eclip", "Grad-ECLIP"),
+        _metagame("game", "GAME"),
         _metagame("maskclip", "MaskCLIP", backward=False),
     )
 }

@@ -23,8 +23,8 @@ from ..subject import end_values
 
 SIDES = ("image", "text")
 Tensor = torch.Tensor
-# A quarter of a gigabyte in float32; a backward pass holds a few tensors of that size.
-_MOST_NUMBERS = 2**26
+# 64 MB in float32; a backward pass holds a few tensors of that size.
+_MOST_NUMBERS = 2**24
 
 
 @dataclass(frozen=True)

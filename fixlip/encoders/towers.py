@@ -259,7 +259,8 @@ def text_tower(encoder: Encoder, caption: Caption, input_ids: Tensor | None = No
     """
     text: Any = encoder.model.text_model
     ids = (caption.input_ids if input_ids is None else input_ids).to(encoder.device)[None]
-    players = caption.positions.to(encoder.device)
+    # A tensor made in inference mode, as the caption may have been, takes part in no gradient; its clone does.
+    players = caption.positions.clone().to(encoder.device)
     is_clip = hasattr(encoder.model, "text_projection")
     with torch.no_grad():
         embedded = text.embeddings(input_ids=ids)

@@ -29,7 +29,6 @@ from .drawing import (
     ink_on,
     mix,
     shorten,
-    signed,
     text_width,
 )
 from .layout import (
@@ -85,7 +84,8 @@ def draw(
 ) -> Image.Image:
     """Draw an explanation.
 
-    Patches and words are coloured by their values: how much the similarity changes on average when they are added.
+    Patches and words are coloured by their values: how much the similarity changes on average when they are added. The
+    scores of a method with a unit of its own are told relative to the largest, and the legend says so.
 
     Args:
         explanation: what to draw.
@@ -94,8 +94,8 @@ def draw(
         edges: how many of the strongest interactions between image and caption to draw as lines; dashed is negative.
         scaling: "joint" (patches and tokens on one colour scale), "separate" (each on its own), or "auto": separate
             where the largest value of a token is more than three times that of a patch. The legend says which.
-        scale: absolute value (logits) of full colour, to compare pictures, or one for patches and one for tokens; by
-            default the largest shown.
+        scale: absolute value (in the unit of the explanation) of full colour, to compare pictures, or one for patches
+            and one for tokens; by default the largest shown.
         width: width in CSS pixels; the picture has twice as many.
         title: headline; by default what is shown.
         coefficients: show attributions, the coefficients at the empty input, which are no contributions.
@@ -209,7 +209,7 @@ def _draw_patch_values(sheet: Sheet, explanation: Expansion, content: Content, p
     for player in np.argsort(-np.abs(values), kind="stable")[:most]:
         if values[player]:
             left, top, _, _ = plan.box_of(int(player))
-            told = signed(float(values[player]))
+            told = content.told(values[player])
             # On a plate of its own: lines of other patches may pass behind it.
             sheet.box((left + 2, top + 2, left + 8 + text_width(told, _NUMBER), top + 17), fill=CARD, radius=3)
             sheet.text((left + 5, top + 9.5), told, _NUMBER, INK)
@@ -270,7 +270,7 @@ def _draw_chip(sheet: Sheet, label: str, content: Content, player: int, scale: f
     has_value = player != content.condition
     sheet.text((x, box[1] + (16 if has_value else 22)), label, CHIP_TEXT, ink_on(fill), anchor="mm")
     if has_value:
-        sheet.text((x, box[1] + 33), signed(value), _VALUE_TEXT, ink_on(fill), anchor="mm")
+        sheet.text((x, box[1] + 33), content.told(value), _VALUE_TEXT, ink_on(fill), anchor="mm")
 
 
 def _is_joint(content: Content) -> bool:
@@ -284,26 +284,26 @@ def _draw_legend(sheet: Sheet, content: Content, top: float) -> None:
     for k in range(steps):
         x = left + w * k / steps
         sheet.box((x, top, x + w / steps + 0.5, top + h), fill=colour_of(2 * (k + 0.5) / steps - 1))
-    sheet.text((left + w + 12, top + 5), "logits", LEGEND_TEXT, MUTED)
+    sheet.text((left + w + 12, top + 5), content.names.unit, LEGEND_TEXT, MUTED)
     rows = {"patches and words": content.image_scale}
     if not _is_joint(content):
         rows = {"patches": content.image_scale, "words": content.text_scale}
     y = top + 15
     for name, scale in rows.items():
         for share, anchor in ((0.0, "la"), (0.5, "ma"), (1.0, "ra")):
-            sheet.text((left + w * share, y), signed((2 * share - 1) * scale), LEGEND_TEXT, MUTED, anchor)
+            sheet.text((left + w * share, y), content.told((2 * share - 1) * scale), LEGEND_TEXT, MUTED, anchor)
         sheet.text((left + w + 12, y), name, LEGEND_TEXT, MUTED, "la")
         y += SCALE_LINE
     if content.edges:
-        _draw_edge_key(sheet, content.edges[0].value, y + LINES_KEY - 22 if sheet.width < NARROW else top)
+        _draw_edge_key(sheet, content, y + LINES_KEY - 22 if sheet.width < NARROW else top)
 
 
-def _draw_edge_key(sheet: Sheet, strongest: float, top: float) -> None:
+def _draw_edge_key(sheet: Sheet, content: Content, top: float) -> None:
     x = sheet.width - MARGIN
-    text = f"together: up to {signed(strongest)}"
+    text = f"{content.names.together}: up to {content.told(content.edges[0].value)}"
     sheet.text((x, top + 5), text, 11.5, MUTED, anchor="rm")
     x -= text_width(text, 11.5) + 44
     sheet.path([(x, top), (x + 34, top)], POSITIVE, 3)
     sheet.path([(x, top + 10), (x + 34, top + 10)], NEGATIVE, 3, dashed=True)
-    sheet.text((x - 8, top), "raises more", 10.5, MUTED, anchor="rm")
-    sheet.text((x - 8, top + 11), "raises less", 10.5, MUTED, anchor="rm")
+    sheet.text((x - 8, top), content.names.more, 10.5, MUTED, anchor="rm")
+    sheet.text((x - 8, top + 11), content.names.less, 10.5, MUTED, anchor="rm")
