@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from .. import baselines
+from ..answers import text_budget
 from ..api import SHAPLEY_MIXTURE
 from ..estimators.budgets import MAX_SAMPLES
 from ..estimators.methods import Request
@@ -107,8 +108,13 @@ class Bench:
         return self._samples[budget]
 
     def _metagames_cost(self) -> int:
-        """As many masked images as the metagame of Grad-ECLIP took passes, and at least what is worth a fit."""
-        return min(max(self.explain(METAGAME, NO_P).passes, FEWEST_MASKS), MAX_SAMPLES)
+        """As many masked images as the metagame of Grad-ECLIP has passes left beside the masked captions.
+
+        So both take equally many passes; but never fewer than `FEWEST_MASKS`, below which masks say nothing.
+        """
+        captions = min(text_budget(self.game.n_text), 2**self.game.n_text)
+        images = self.explain(METAGAME, NO_P).passes - captions
+        return int(min(max(images, FEWEST_MASKS), MAX_SAMPLES))
 
     def _word_by_word(self, p: float) -> Made:
         """First order, each word explained as a caption of its own, side by side as if they were interactions.

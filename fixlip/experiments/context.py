@@ -95,7 +95,7 @@ def questions(bench: Bench, labels: Sequence[str], seed: int) -> Questions:
     return Questions(tuple(captions), bound, _tokens(bound.game, pair))
 
 
-def scores(asked: Questions, made: Sequence[Made]) -> dict[str, float]:
+def answers(asked: Questions, made: Sequence[Made]) -> dict[str, float]:
     """How well a method answers.
 
     Args:

@@ -34,9 +34,7 @@ AXES = {
         {"insert": "solid", "delete": "dashed"},
         ("share of the input removed", "normalised value: insertion solid, deletion dashed"),
     ),
-    "pointing-game": Axes(
-        "objects", {"pgr": "solid"}, ("objects named in the caption", "pointing game recognition")
-    ),
+    "pointing-game": Axes("objects", {"pgr": "solid"}, ("objects named in the caption", "pointing game recognition")),
     "faithfulness": Axes("at", {"spearman": "solid"}, ("p of the fresh masks", "Spearman correlation")),
     "context": Axes(
         "", dict.fromkeys(("change_spearman", "context_spearman", "context_change", "binding", "absent_share"), "solid")

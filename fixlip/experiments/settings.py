@@ -19,8 +19,8 @@ NO_P = 0.5  # what the p column says of methods that have none
 LEAST_RUNTIME_BUDGET = 64
 # The masks of another seed must not be those of another item.
 ITEMS_PER_SEED = 10**7
-# From which masked images a candidate is made: all of the budget; as many as the metagame took passes; all of them, for
-# each word as a caption of its own; or none, since the method looks into the model.
+# From which masked images a candidate is made: all of the budget; so many that the cost is the metagame's; all of them,
+# for each word as a caption of its own; or none, since the method looks into the model.
 ALL, FEW, WORDS, NONE = "all", "few", "words", "none"
 
 

@@ -62,8 +62,8 @@ EXPLAINED = {
     "to be ranked, and on how many items; means are over the others",
     "aid": "area between the insertion and the deletion curve, normalised to 0 at the empty and 1 at the whole pair; "
     "higher is better",
-    "aid_image": "the same where patches alone are removed and the caption stays whole, so that maps of the image alone "
-    "are scored fairly; undefined for all methods where the whole image is no more similar than none",
+    "aid_image": "the same where patches alone are removed and the caption stays whole, so that maps of the image "
+    "alone are scored fairly; undefined for all methods where the whole image is no more similar than none",
     "mean_difference": "plain mean of insertion minus deletion over all sizes, as the published tables have it; "
     "higher is better",
     "pgr": "pointing game recognition: correct / (correct + wrong), 0 to 1",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 from ..encoders.huggingface import Encoder
@@ -15,10 +15,11 @@ from ..explanation import Explanation
 from ..game import Game
 from ..metrics import agreement_of_maps, area_between_curves, faithfulness, insertion_deletion, randomised
 from ..metrics.curves import GRID_POINTS, Curves
+from ..metrics.pointing_game import PointingGame
 from ..samples import sample
 from ..subject import end_values
 from .bench import Bench, Made, run_baseline
-from .context import questions, scores
+from .context import answers, questions
 from .datasets import Item, LabelledMosaic, Pair
 from .settings import METHODS, Settings, explained, measured_at, row_keys, timed
 from .tables import CURVE_KEYS, CURVE_SCORES, KEYS, SCORES, Layout, Row, cell
@@ -27,6 +28,7 @@ logger = logging.getLogger("fixlip")
 NONE = float("nan")
 # A row of the table, and the points of its curve if the experiment draws any.
 Result = tuple[Row, list[Row]]
+Scores = Mapping[str, float]
 
 
 @dataclass
@@ -96,32 +98,27 @@ def layouts(settings: Settings, encoder: Encoder) -> list[Layout]:
 # ---- methods that abstain
 
 
-def _scored(
-    bench: Bench, name: str, p: float, names: tuple[str, ...], score: Callable[[Explanation], Row]
-) -> Row:
+def _scored(bench: Bench, name: str, p: float, names: tuple[str, ...], score: Callable[[Explanation], Scores]) -> Row:
     """A method's row for one caption; its scores are undefined if it fails or has nothing but zeros to say."""
     row: Row = {"caption": bench.game.text, "method": name, "p": p}
     return row | _or_nothing(names, lambda: [bench.explain(name, p)], lambda made: score(made[0].explanation))
 
 
-def _or_nothing(
-    names: tuple[str, ...], make: Callable[[], list[Made]], score: Callable[[list[Made]], Row]
-) -> Row:
+def _or_nothing(names: tuple[str, ...], make: Callable[[], list[Made]], score: Callable[[list[Made]], Scores]) -> Row:
     """Scores of explanations, with what they took; undefined ones where the method fails or gives only zeros."""
-    nothing: Row = dict.fromkeys(names, NONE)
+    row: Row = dict.fromkeys(names, NONE)
     try:
         made = make()
         # Masked images serve all captions of a picture.
-        nothing["cost"] = max(one.images for one in made) + sum(one.passes for one in made)
-        if any(one.says_nothing for one in made):
-            return nothing
-        return nothing | score(made)
+        row["cost"] = max(one.images for one in made) + sum(one.passes for one in made)
+        if not any(one.says_nothing for one in made):
+            row.update(score(made))
     except ValueError as error:  # of this method; the others go on
         logger.info("a method abstained: %s", error)
-        return nothing
+    return row
 
 
-def _chosen(scores: object, names: tuple[str, ...]) -> Row:
+def _chosen(scores: object, names: tuple[str, ...]) -> Scores:
     return {name: float(getattr(scores, name)) for name in names if name != "cost"}
 
 
@@ -139,18 +136,21 @@ def _insertion_deletion(settings: Settings, encoder: Encoder, item: Pair, seed: 
     bench = Bench(game, settings.budget, seed)
     for name, p in explained(settings):
         drawn: list[Curves] = []
-        row = _scored(bench, name, p, SCORES["insertion-deletion"], lambda one, drawn=drawn: _areas(one, game, drawn))
+        row = _scored(bench, name, p, SCORES["insertion-deletion"], partial(_areas, game, drawn))
         yield row, _points(drawn)
 
 
-def _areas(explanation: Explanation, game: Game, drawn: list[Curves]) -> Row:
+def _areas(game: Game, drawn: list[Curves], explanation: Explanation) -> Scores:
     """Scores of the curves of both sides, which are left in `drawn`, and of those of the image alone."""
     curves = insertion_deletion(explanation, game, progress=False)
-    found = {"aid": area_between_curves(curves), "mean_difference": curves.mean_difference}
     drawn.append(curves)
     of_image = insertion_deletion(explanation, game, side="image", progress=False)
     is_normal = of_image.insert[0] > of_image.insert[-1]
-    return found | {"aid_image": area_between_curves(of_image) if is_normal else NONE}
+    return {
+        "aid": area_between_curves(curves),
+        "aid_image": area_between_curves(of_image) if is_normal else NONE,
+        "mean_difference": curves.mean_difference,
+    }
 
 
 def _points(drawn: list[Curves]) -> list[Row]:
@@ -162,90 +162,84 @@ def _points(drawn: list[Curves]) -> list[Row]:
 
 
 def _pointing_game(settings: Settings, encoder: Encoder, item: LabelledMosaic, seed: int) -> Iterator[Result]:
-    names, bench = SCORES["pointing-game"], None
-    for pointed in item.games():
-        if bench is None:
-            bench = Bench(Game(encoder, pointed.image, pointed.caption), settings.budget, seed)
+    games = list(item.games())
+    bench = Bench(Game(encoder, games[0].image, item.caption), settings.budget, seed)
+    for pointed in games:
         named = bench.of(pointed.caption, pointed.labels[: pointed.objects])
         for name, p in explained(settings):
-            row = _scored(named, name, p, names, lambda one, pointed=pointed: _chosen(pointed.score(one), names))
+            row = _scored(named, name, p, SCORES["pointing-game"], partial(_points_right, pointed))
             yield row | {"objects": pointed.objects}, []
+
+
+def _points_right(pointed: PointingGame, explanation: Explanation) -> Scores:
+    return _chosen(pointed.score(explanation), SCORES["pointing-game"])
 
 
 def _faithfulness(settings: Settings, encoder: Encoder, item: Pair, seed: int) -> Iterator[Result]:
     bench, names = Bench(Game(encoder, *item.read()), settings.budget, seed), SCORES["faithfulness"]
+
+    def follows(at: float | str, explanation: Explanation) -> Scores:
+        found = faithfulness(explanation, bench.game, at, n_masks=settings.masks, seed=10**6 + seed)
+        return _chosen(found, names)
+
     for name, p in explained(settings):
         for at in measured_at(settings):
-
-            def score(explanation: Explanation, at: float | str = at) -> Row:
-                found = faithfulness(explanation, bench.game, at, n_masks=settings.masks, seed=10**6 + seed)
-                return _chosen(found, names)
-
-            yield _scored(bench, name, p, names, score) | {"at": at}, []
+            yield _scored(bench, name, p, names, partial(follows, at)) | {"at": at}, []
 
 
 def _context(settings: Settings, encoder: Encoder, item: LabelledMosaic, seed: int) -> Iterator[Result]:
     *_, last = item.games()
     asked = questions(Bench(Game(encoder, last.image, last.caption), settings.budget, seed), item.labels, seed)
+
+    def make(name: str, p: float) -> list[Made]:
+        return [bench.explain(name, p) for bench in asked.benches]
+
     for name, p in explained(settings):
-
-        def make(name: str = name, p: float = p) -> list[Made]:
-            return [bench.explain(name, p) for bench in asked.benches]
-
         row: Row = {"caption": item.caption, "method": name, "p": p}
-        yield row | _or_nothing(SCORES["context"], make, lambda made: {**scores(asked, made)}), []
+        yield row | _or_nothing(SCORES["context"], partial(make, name, p), partial(answers, asked)), []
 
 
 def _randomisation(settings: Settings, encoder: Encoder, item: Pair, seed: int) -> Iterator[Result]:
     image, text = item.read()
     before = Bench(Game(encoder, image, text), settings.budget, seed)
+
+    def stays(after: Bench, name: str, p: float, explanation: Explanation) -> Scores:
+        found = agreement_of_maps(explanation, after.explain(name, p).explanation)
+        return {"patches": found.patches, "interactions": NONE if found.interactions is None else found.interactions}
+
     for level, other in randomised(encoder, seed):
         after = Bench(Game(other, image, text), settings.budget, seed)
         for name, p in explained(settings):
-
-            def make(after: Bench = after, name: str = name, p: float = p) -> list[Made]:
-                return [before.explain(name, p), after.explain(name, p)]
-
-            row: Row = {"caption": before.game.text, "method": name, "p": p, "randomised": level}
-            yield row | _unchanged(make), []
-
-
-def _unchanged(make: Callable[[], list[Made]]) -> Row:
-    """How far an explanation stays the same; what it took is counted for one model."""
-    made: list[Made] = []
-
-    def first() -> list[Made]:
-        made.extend(make())
-        return made[:1]
-
-    def score(_: list[Made]) -> Row:
-        found = agreement_of_maps(made[0].explanation, made[1].explanation)
-        return {"patches": found.patches, "interactions": NONE if found.interactions is None else found.interactions}
-
-    return _or_nothing(SCORES["randomisation"], first, score)
+            row = _scored(before, name, p, SCORES["randomisation"], partial(stays, after, name, p))
+            yield row | {"randomised": level}, []
 
 
 def _runtime(settings: Settings, encoder: Encoder, item: Pair, seed: int) -> Iterator[Result]:
     """Seconds in the encoders and outside, on a game that remembers nothing, for growing budgets."""
     image, text = item.read()
-    names = SCORES["runtime"]
     for method, p, budget in timed(settings, encoder.grid[0] * encoder.grid[1]):
-        game, taken = Game(encoder, image, text), []
-
-        def sampled(game: Game = game, method: str = method, p: float = p, budget: int = budget) -> list[Made]:
-            start = time.perf_counter()
-            if not budget:
-                made = run_baseline(game, METHODS[method], p)
-                taken.extend((time.perf_counter() - start, 0.0))
-                return [made]
-            samples = sample(game, budget, p, seed, progress=False, on_interrupt="raise")
-            middle = time.perf_counter()
-            explanation = samples.explain(p, estimator=method)
-            taken.extend((middle - start, time.perf_counter() - middle))
-            return [Made(explanation, samples.budget, len(samples.text_side.masks))]
-
+        taken: list[float] = []
+        make = partial(_timed, Game(encoder, image, text), method, p, budget, seed, taken)
         row: Row = {"caption": text, "method": method, "p": p, "budget": budget}
-        yield row | _or_nothing(names, sampled, lambda made, taken=taken: dict(zip(names, taken, strict=False))), []
+        yield row | _or_nothing(SCORES["runtime"], make, partial(_seconds, taken)), []
+
+
+def _timed(game: Game, method: str, p: float, budget: int, seed: int, taken: list[float]) -> list[Made]:
+    """One explanation; leaves in `taken` the seconds for encoding and for the rest."""
+    start = time.perf_counter()
+    if not budget:
+        made = run_baseline(game, METHODS[method], p)
+        taken.extend((time.perf_counter() - start, 0.0))
+        return [made]
+    samples = sample(game, budget, p, seed, progress=False, on_interrupt="raise")
+    middle = time.perf_counter()
+    explanation = samples.explain(p, estimator=method)
+    taken.extend((middle - start, time.perf_counter() - middle))
+    return [Made(explanation, samples.budget, len(samples.text_side.masks))]
+
+
+def _seconds(taken: list[float], made: list[Made]) -> Scores:
+    return dict(zip(SCORES["runtime"], taken, strict=False))
 
 
 TASKS: dict[str, Callable[[Settings, Encoder, Any, int], Iterator[Result]]] = {
