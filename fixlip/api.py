@@ -167,15 +167,25 @@ def cost(
     request = method.for_game(game, method.check(Request(budget=budget, basis=basis)))
     asked = request.budget or 2**game.n_players
     if method.counts == PASSES:
-        # A backward pass takes about twice as long as a forward pass.
-        seconds = 1.5 * asked * _seconds(game.embed_images, game.n_image, 1)
-        return Cost(0, 0, seconds, str(encoder.device), asked)
+        return Cost(0, 0, asked * seconds_per_pass(game), str(encoder.device), asked)
     captions = text_budget(game.n_text) if method.needs == "answers" else asked
     images, captions = min(asked, 2**game.n_image), min(captions, 2**game.n_text)
-    sides = ((images, game.n_image, game.embed_images), (captions, game.n_text, game.embed_texts))
-    batch = min(encoder.batch_size, 16)
-    seconds = sum(count / batch * _seconds(embed, n_players, batch) for count, n_players, embed in sides)
-    return Cost(images, captions, seconds, str(encoder.device))
+    per_image, per_caption = seconds_each(game)
+    return Cost(images, captions, images * per_image + captions * per_caption, str(encoder.device))
+
+
+def seconds_each(game: Game) -> tuple[float, float]:
+    """Seconds that encoding one masked image and one masked caption takes, from a small batch of each."""
+    batch = min(game.encoder.batch_size, 16)
+    sides = ((game.embed_images, game.n_image), (game.embed_texts, game.n_text))
+    images, captions = (_seconds(embed, n_players, batch) / batch for embed, n_players in sides)
+    return images, captions
+
+
+def seconds_per_pass(game: Game) -> float:
+    """Seconds that a forward or backward pass takes, half of them being either, from single images."""
+    # A backward pass takes about twice as long as a forward pass.
+    return 1.5 * _seconds(game.embed_images, game.n_image, 1)
 
 
 def _seconds(embed: Callable[[BoolArray], object], n_players: int, batch: int) -> float:

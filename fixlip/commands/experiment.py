@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from ..experiments.tables import CURVE_SCORES, EXPLAINED, KEYS, SCORES
-from . import console, options
+from . import console, options, reproduce
 
 NAMES = tuple(SCORES)
+_LIMIT = 100
 _BUDGETS = {"runtime": 4096}
 _DATASETS = """\
 datasets:
@@ -51,12 +52,17 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
         "experiment",
         help="run one of the paper's experiments, and write a table",
         description="Run one of the paper's experiments on many images, and write a table.",
-        epilog="\n".join((_WHAT, _DATASETS, _columns(), _FILES)),
+        epilog="\n".join((_WHAT, _DATASETS, reproduce.HELP, _columns(), _FILES)),
         parents=[shared],
     )
-    parser.add_argument("name", metavar="NAME", choices=NAMES, help=", ".join(NAMES))
+    parser.add_argument(
+        "name", metavar="NAME", choices=(*NAMES, reproduce.NAME), help=", ".join((*NAMES, reproduce.NAME))
+    )
     parser.add_argument("--dataset", default="emoji", metavar="NAME", help="see below; default emoji")
-    parser.add_argument("--limit", default="100", metavar="N", help="images at most, default 100")
+    reproduce.add(parser)
+    parser.add_argument(
+        "--limit", metavar="N", help=f"images at most, default {_LIMIT}; with reproduce what the protocol has"
+    )
     parser.add_argument(
         "--p", nargs="+", default=["0.3", "0.5", "0.7"], metavar="P", help="presence probabilities, default 0.3 0.5 0.7"
     )
@@ -102,13 +108,18 @@ def run(given: argparse.Namespace) -> int:
         "batch_size": options.batch_size(given.batch_size),
         "seed": options.whole(given.seed, "seed", 0),
     }
-    limit, workers = options.whole(given.limit, "limit"), options.whole(given.workers, "workers")
+    limit = None if given.limit is None else options.whole(given.limit, "limit")
+    workers = options.whole(given.workers, "workers")
     from ..experiments.runner import run as run_all
     from ..experiments.settings import Settings
 
-    settings = Settings(given.name, given.model, **arguments)
     try:
-        path = run_all(settings, given.dataset, limit, given.out, workers, given.dask, progress=not given.quiet)
+        if given.name == reproduce.NAME:
+            return reproduce.run(given, limit, workers, arguments)
+        settings = Settings(given.name, given.model, **arguments)
+        path = run_all(
+            settings, given.dataset, limit or _LIMIT, given.out, workers, given.dask, progress=not given.quiet
+        )
     except KeyboardInterrupt:
         console.note(
             f"interrupted; the items that were finished are kept in the folder {str(given.out)!r}: the same command "
