@@ -21,7 +21,6 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 if TYPE_CHECKING:
     from . import baselines as baselines
-    from . import concepts as concepts
     from . import emoji as emoji
     from . import metrics as metrics
     from . import pictures as pictures
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from .encoders.huggingface import Encoder as Encoder
     from .encoders.loading import load as load
     from .explanation import Explanation as Explanation
+    from .gallery import compare_methods as compare_methods
     from .game import Game as Game
     from .grid import ExplanationGrid as ExplanationGrid
     from .grid import explain_all as explain_all
@@ -44,6 +44,7 @@ _HOME = {
     "ExplanationGrid": "grid",
     "Game": "game",
     "Samples": "samples",
+    "compare_methods": "gallery",
     "explain": "api",
     "explain_all": "grid",
     "load": "encoders.loading",
@@ -51,7 +52,7 @@ _HOME = {
     "Subject": "subject",
 }
 
-_ROOMS = ("baselines", "concepts", "emoji", "metrics", "pictures")
+_ROOMS = ("baselines", "emoji", "metrics", "pictures")
 __all__ = [*_HOME, *_ROOMS]
 
 

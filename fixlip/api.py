@@ -56,14 +56,16 @@ def explain(
         budget: number of masked images to encode (with "agnostic" of coalitions to value). By default 512 with
             "kernel" and "tree", and with least squares at least twice what the fit has to determine (4,096 for 49
             patches). With "kernel", "tree" and "crossmodal", masked captions come on top, 1,024 at most for up to 10
-            tokens.
+            tokens. With a metagame it is forward and backward passes. Methods that take what they need, "exact" and
+            most baselines, refuse a budget.
         estimator: one of `fixlip.methods.METHODS`: "kernel" (a Gaussian process over masks; standard errors
             and expected faithfulness included), "crossmodal" (least squares over all pairs of masked images and
             captions), "tree" (boosted trees), "agnostic" (least squares on coalitions of patches and tokens together),
-            or "exact" (at most 16 players); or a baseline (see `fixlip.baselines`): "game", "grad-eclip", "exclip", ...
+            or "exact" (at most 16 players); or a baseline (see `fixlip.baselines`): "game", "grad-eclip",
+            "exclip", "metagame-grad-eclip", ...
         index: "banzhaf" (weighted Banzhaf interactions at p), "shapley" (faithful Shapley interactions, FSII), or
             "sii" (Shapley interactions, k-SII); every estimator gives the first, which is the default. Baselines that
-            no average over coalitions stands behind give "scores".
+            no average over coalitions stands behind give "scores", and have no p.
         order: 2, or 1 for values without interactions; by default the highest that there is.
         basis: "full", with least squares also "crossmodal" for interactions between patches and tokens only, from far
             fewer masked images, and with "agnostic" also "filtered" (see `agnostic_least_squares`).
@@ -165,15 +167,25 @@ def cost(
     request = method.for_game(game, method.check(Request(budget=budget, basis=basis)))
     asked = request.budget or 2**game.n_players
     if method.counts == PASSES:
-        # A backward pass takes about twice as long as a forward pass.
-        seconds = 1.5 * asked * _seconds(game.embed_images, game.n_image, 1)
-        return Cost(0, 0, seconds, str(encoder.device), asked)
+        return Cost(0, 0, asked * seconds_per_pass(game), str(encoder.device), asked)
     captions = text_budget(game.n_text) if method.needs == "answers" else asked
     images, captions = min(asked, 2**game.n_image), min(captions, 2**game.n_text)
-    sides = ((images, game.n_image, game.embed_images), (captions, game.n_text, game.embed_texts))
-    batch = min(encoder.batch_size, 16)
-    seconds = sum(count / batch * _seconds(embed, n_players, batch) for count, n_players, embed in sides)
-    return Cost(images, captions, seconds, str(encoder.device))
+    per_image, per_caption = seconds_each(game)
+    return Cost(images, captions, images * per_image + captions * per_caption, str(encoder.device))
+
+
+def seconds_each(game: Game) -> tuple[float, float]:
+    """Seconds that encoding one masked image and one masked caption takes, from a small batch of each."""
+    batch = min(game.encoder.batch_size, 16)
+    sides = ((game.embed_images, game.n_image), (game.embed_texts, game.n_text))
+    images, captions = (_seconds(embed, n_players, batch) / batch for embed, n_players in sides)
+    return images, captions
+
+
+def seconds_per_pass(game: Game) -> float:
+    """Seconds that a forward or backward pass takes, half of them being either, from single images."""
+    # A backward pass takes about twice as long as a forward pass.
+    return 1.5 * _seconds(game.embed_images, game.n_image, 1)
 
 
 def _seconds(embed: Callable[[BoolArray], object], n_players: int, batch: int) -> float:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
@@ -28,6 +29,33 @@ class Level(Enum):
     BELOW = "below"
     ALIKE = "alike"
     UNKNOWN = "unknown"
+
+
+class Names(NamedTuple):
+    """What numbers are called, wherever they are shown.
+
+    Attributes:
+        unit: beside a colour scale and above a column.
+        rule: what they are, to stand behind "The numbers are"; empty for average changes of the similarity.
+        players, pairs: the numbers of single players and those of pairs.
+        of_words, of_patches, of_pairs: headings of lists.
+        together, more, less: the key to the lines between patches and words: what a line, a solid one and a dashed one
+            stands for.
+    """
+
+    unit: str = "logits"
+    rule: str = ""
+    players: str = "contributions"
+    pairs: str = "interactions"
+    of_words: str = "contributions of words (change of the similarity when the word is added, on average)"
+    of_patches: str = "strongest patches"
+    of_pairs: str = "strongest interactions between caption and image"
+    together: str = "together"
+    more: str = "raises more"
+    less: str = "raises less"
+
+
+AVERAGES = Names()
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,14 +103,24 @@ class Claims:
     @cached_property
     def idle(self) -> tuple[bool, bool]:
         """Whether nothing in the image contributes, and no word: every value lies within its error bar of zero."""
-        bars = np.full(len(self.values), rounding(self.full_value, self.empty_value, self.values))
+        bars = np.full(len(self.values), self._least)
         if self.errors is not None:
             bars = np.maximum(bars, INTERVAL * self.errors)
         sides = np.split(np.abs(self.values) <= bars, [self.n_image])
         image, text = (bool(self.whole and len(side) and side.all()) for side in sides)
         return image, text
 
+    @property
+    def _least(self) -> float:
+        """How large a value may be that is nothing but a rounding error."""
+        return rounding(self.full_value, self.empty_value, self.values)
+
     # ---- in words
+
+    @property
+    def names(self) -> Names:
+        """What the numbers are called."""
+        return AVERAGES
 
     def heading(self, model: str, text: str) -> str:
         """What the explanation answers: `Why MODEL finds the image and "TEXT" similar`, if it does."""
@@ -129,11 +167,7 @@ class Claims:
         Args:
             notes: what is known of the inputs, see `fixlip.Explanation.notes`.
         """
-        full, empty = f"{self.full_value:.2f}", f"{self.empty_value:.2f} with everything removed"
-        told = {
-            Level.BELOW: [f"The similarity of the pair is below that of nothing: {full}, against {empty}."],
-            Level.ALIKE: [f"The similarity of the pair is hardly different from that of nothing: {full}, and {empty}."],
-        }.get(self.level, [])
+        told = self._standing()
         bars = "zero" if self.errors is None else "zero within its error bar"
         names = (("Nothing in the image", "patch"), ("No word", "word"))
         told += [
@@ -143,6 +177,14 @@ class Claims:
         ]
         told += notes
         return (*told, CAUTION) if notes or any(self.idle) else tuple(told)
+
+    def _standing(self) -> list[str]:
+        """That the pair is less similar than nothing, or hardly different, if so."""
+        full, empty = f"{self.full_value:.2f}", f"{self.empty_value:.2f} with everything removed"
+        return {
+            Level.BELOW: [f"The similarity of the pair is below that of nothing: {full}, against {empty}."],
+            Level.ALIKE: [f"The similarity of the pair is hardly different from that of nothing: {full}, and {empty}."],
+        }.get(self.level, [])
 
 
 def rounding(*numbers: float | FloatArray) -> float:

@@ -5,13 +5,15 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .claims import rounding
+from .claims import AVERAGES, Names, rounding
 from .masks import BoolArray, FloatArray, check_count, check_masks, quadratic
+from .pictures.drawing import tell
 from .subject import Subject
 
 KINDS = ("crossmodal", "pairs", "players", "all", "coefficients")
@@ -19,7 +21,7 @@ E = TypeVar("E", bound="Expansion")
 
 
 class Term(NamedTuple):
-    """One entry of an expansion: one or two players, their names, value and standard error in logits."""
+    """One entry of an expansion: one or two players, their names, value and standard error, in the expansion's unit."""
 
     players: tuple[int, ...]
     labels: tuple[str, ...]
@@ -33,13 +35,15 @@ class Expansion(ABC):
 
         prediction(x) = constant + sum_i attributions[i] x_i + sum_{i<j} interactions[i, j] x_i x_j
 
+    All its numbers are in one unit: in logits, or in a method's own (see `unit_name`), where they predict nothing.
+
     Attributes:
-        constant: prediction for the empty coalition (logit).
-        attributions: (n,) logits, one per player.
-        interactions: (n, n) logits, symmetric, zero on the diagonal.
+        constant: prediction for the empty coalition.
+        attributions: (n,), one per player.
+        interactions: (n, n), symmetric, zero on the diagonal.
         subject: whose players they are.
         order: 2, or 1 where interactions are no part of it.
-        stderr: standard errors of attributions (n,) and interactions (n, n), in logits, where they are known.
+        stderr: standard errors of attributions (n,) and interactions (n, n), where they are known.
     """
 
     constant: float
@@ -117,6 +121,48 @@ class Expansion(ABC):
 
     @property
     @abstractmethod
+    def empty_value(self) -> float:
+        """What the model says of the empty coalition (logit); NaN if that is not known."""
+
+    @property
+    @abstractmethod
+    def full_value(self) -> float:
+        """What the model says of the grand coalition (logit); NaN if that is not known."""
+
+    @property
+    def how(self) -> tuple[str, ...]:
+        """How it came about, as many words as all of its kind have; empty words for what it has not."""
+        return ()
+
+    @property
+    def unit_name(self) -> str:
+        """The unit of its numbers: "logits", or "scores of" a method; numbers of different units do not compare."""
+        return "logits"
+
+    @property
+    def names(self) -> Names:
+        """What its numbers are called."""
+        return AVERAGES
+
+    @property
+    def predicts(self) -> bool:
+        """Whether its numbers are logits that add up to a prediction of the similarity."""
+        return self.unit_name == "logits"
+
+    @cached_property
+    def largest(self) -> float | None:
+        """The largest absolute value of a player or pair, told as 1.00; None for logits, which are told as they are."""
+        if self.predicts:
+            return None
+        found = max(float(np.abs(one).max(initial=0.0)) for one in (self.values, self.interactions))
+        return found or 1.0
+
+    def told(self, value: float, stderr: float | None = None) -> str:
+        """A value as texts and pictures tell it: in logits, or where it predicts nothing relative to `largest`."""
+        return tell(value, stderr, self.largest)
+
+    @property
+    @abstractmethod
     def headline(self) -> str:
         """What it is of, in a word and a number."""
 
@@ -141,12 +187,12 @@ class Expansion(ABC):
     @property
     @abstractmethod
     def values(self) -> FloatArray:
-        """Contribution of each player, (n,) logits: how much adding it changes the value on average."""
+        """Contribution of each player, (n,): how much adding it changes the value on average; or a score of each."""
 
     @property
     @abstractmethod
     def value_stderr(self) -> FloatArray | None:
-        """Standard errors of the values, (n,) logits, where they are known."""
+        """Standard errors of the values, (n,), where they are known."""
 
     @abstractmethod
     def first_order(self) -> Expansion:
@@ -158,15 +204,26 @@ class Expansion(ABC):
     # ---- views
 
     def predict(self, masks: BoolArray) -> FloatArray:
-        """Its values of masks (m, n_players), logits of shape (m,)."""
+        """Its predictions of masks (m, n_players), logits of shape (m,).
+
+        Raises:
+            ValueError: if its numbers are no logits, and so predict nothing; `totals` ranks masks.
+        """
+        self._check_predicts("predict")
         return self.totals(masks)
+
+    def _check_predicts(self, what: str) -> None:
+        if not self.predicts:
+            raise ValueError(
+                f"{what}: {self.unit_name} are no logits and predict no similarity; totals(masks) adds them up."
+            )
 
     def totals(self, masks: BoolArray) -> FloatArray:
         """Constant and sum of all that lies within each mask (m, n_players), of shape (m,); what ranks masks."""
         return quadratic(check_masks(masks, self.n_players), self.constant, self.attributions, self.interactions)
 
     def condition(self, player: int | str) -> FloatArray:
-        """Interactions of one player with every other, (n,) logits.
+        """Interactions of one player with every other, (n,).
 
         Args:
             player: its number, or its label where no two players share it.
@@ -174,7 +231,7 @@ class Expansion(ABC):
         return np.array(self.interactions[self.find(player)])
 
     def crossmodal(self) -> FloatArray:
-        """Interactions of every patch with every token, (n_image, n_text) logits."""
+        """Interactions of every patch with every token, (n_image, n_text)."""
         return self.interactions[: self.n_image, self.n_image :].copy()
 
     def restrict(self: E, players: Iterable[int | str]) -> E:
@@ -226,7 +283,7 @@ class Expansion(ABC):
                 and pairs), or "coefficients" (attributions, which are no contributions: see `fixlip.Explanation`).
         """
         k = check_count(k, "k")
-        least = rounding(self.constant, self.attributions, self.interactions)
+        least = rounding(self.constant, self.attributions, self.interactions) if self.predicts else 0.0
         return [term for term in self._strongest(k, kind) if abs(term.value) > least]
 
     def _strongest(self, k: int, kind: str) -> list[Term]:
@@ -259,8 +316,8 @@ class Expansion(ABC):
 
         Columns: what the term is ("patch", "token", "patch with token", ...); then for its first and, in pairs, its
         second player the number, the label, row and column of a patch, and the place of a token in the caption (all
-        counted from one but the number, which counts from zero); value and standard error in logits. What does not
-        apply is None.
+        counted from one but the number, which counts from zero); value, standard error and the unit of both, "logits"
+        or "scores of" a method, which are told as they are, not relative to the largest. What does not apply is None.
 
         Args:
             kind: "all", "players", "pairs", "crossmodal" or "coefficients", as in `top`.
@@ -274,6 +331,7 @@ class Expansion(ABC):
             columns |= {f"{suffix}_{name}": values for name, values in self._describe(at).items()}
         columns["value"] = [term.value for term in terms]
         columns["stderr"] = [term.stderr for term in terms]
+        columns["unit"] = [self.unit_name for _ in terms]
         return columns
 
     def _describe(self, players: list[int | None]) -> dict[str, list[Any]]:

@@ -12,15 +12,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import files
-from .claims import Claims
+from .claims import Claims, Names
+from .difference import Difference
 from .estimators.indices import SCORES, check_index
 from .expansion import Expansion, Term, frozen
+from .heatmap import patch_scores, word_scores
 from .interchange import from_shapiq, to_shapiq
 from .masks import BoolArray, FloatArray, check_count, check_p
 from .pictures import Picture, alt_text, draw
-from .pictures.drawing import with_error
 from .pictures.words import model_name
-from .subject import Subject
+from .scores import ScoreClaims
+from .subject import AnyGame, Subject, end_values
 from .subsets import Subsets, subsets
 
 UNITS = ("logits", "scores")
@@ -49,7 +51,7 @@ class Explanation(Expansion):
             (Shapley interactions, with attributions such that all adds up to the full value, k-SII). Numbers that no
             average over coalitions stands behind have the index "scores".
         unit: "logits", or "scores" where the numbers are in a unit of the method's own: then they rank players and
-            pairs, and predict no similarity.
+            pairs, predict no similarity, and are no contributions, whatever is said of logits here.
         estimator: how it was computed.
         budget: how many masks the model was asked about.
         counts: what the budget counts, "masked images" or "coalitions".
@@ -98,29 +100,21 @@ class Explanation(Expansion):
     # ---- views
 
     @property
-    def predicts(self) -> bool:
-        """Whether its numbers are logits that add up to a prediction of the similarity."""
-        return self.unit == "logits"
+    def unit_name(self) -> str:
+        """The unit of its numbers: "logits", or "scores of" the method."""
+        return "logits" if self.unit == "logits" else f"scores of {self._method}"
 
-    def predict(self, masks: BoolArray) -> FloatArray:
-        """Its predictions of masks (m, n_players), logits of shape (m,).
-
-        Raises:
-            ValueError: if it predicts nothing, since its numbers are no logits; `totals` ranks masks.
-        """
-        if not self.predicts:
-            raise ValueError(
-                f"predict: the scores of {self.estimator or 'this method'} are no logits and predict no similarity; "
-                "totals(masks) adds them up."
-            )
-        return super().predict(masks)
+    @property
+    def _method(self) -> str:
+        return self.estimator or "this method"
 
     @cached_property
     def values(self) -> FloatArray:
         """Contribution of each player, (n,) logits: how much the similarity changes on average when it joins.
 
         a_i = e_i + p sum_j e_ij: weighted Banzhaf values at p, exactly (Baniecki et al., NeurIPS 2025, Theorem 1), and
-        with p = 1/2 Shapley values for Shapley interactions of either kind.
+        with p = 1/2 Shapley values for Shapley interactions of either kind. With the index "scores" it is what the
+        method gives a player, and half of what it gives its pairs, so that nothing is lost or counted twice.
         """
         return frozen("values", self.attributions + self.p * self.interactions.sum(axis=1), (self.n_players,))
 
@@ -134,6 +128,7 @@ class Explanation(Expansion):
     @property
     def average(self) -> float:
         """Average prediction over masks in which every player is present with probability p (logit)."""
+        self._check_predicts("average")
         return float(self.constant + self.p * self.attributions.sum() + self.p**2 * self.interactions.sum() / 2)
 
     def first_order(self) -> Explanation:
@@ -141,7 +136,8 @@ class Explanation(Expansion):
 
         a_i = e_i + p sum_j e_ij, exactly (Baniecki et al., NeurIPS 2025, Theorem 1), and the constant that goes with it
         under the p-measure, e_0 - p^2 sum_{i<j} e_ij. For Shapley interactions of either kind a_i = e_i + 1/2 sum_j
-        e_ij are Shapley values, and the constant stays the value of the empty coalition.
+        e_ij are Shapley values, and the constant stays the value of the empty coalition. With the index "scores" it is
+        what `values` says, and the constant stays.
         """
         constant = self.constant - (0.0 if self.index != "banzhaf" else self.p**2 * self.interactions.sum() / 2)
         none = np.zeros_like(self.interactions)
@@ -173,31 +169,30 @@ class Explanation(Expansion):
     def _subset(self, size: int, side: str) -> BoolArray:
         if not 1 <= check_count(size, "size") <= self.n_players:
             raise ValueError(f"size: got {size}, wanted a whole number from 1 to {self.n_players}.")
-        return np.array(getattr(self.subsets, side)[size - 1])
+        if size not in self._of_size:
+            self._of_size[size] = self._search([size])
+        return np.array(getattr(self._of_size[size], side)[0])
 
     @cached_property
     def subsets(self) -> Subsets:
         """Subsets of highest and lowest value for every size; exact for at most 16 players (see `fixlip.subsets`)."""
-        return subsets(self.constant, self.attributions, self.interactions, first_order=self.values)
+        return self._search()
+
+    @cached_property
+    def _of_size(self) -> dict[int, Subsets]:
+        """Subsets of single sizes that were asked for: with many players one is much quicker than all."""
+        return {}
+
+    def _search(self, sizes: list[int] | None = None) -> Subsets:
+        return subsets(self.constant, self.attributions, self.interactions, first_order=self.values, sizes=sizes)
 
     def __sub__(self, other: Any) -> Difference:
-        """The difference of two explanations with as many players; names and picture are the first one's."""
-        if not isinstance(other, Explanation):
-            return NotImplemented
-        if (self.n_image, self.n_text) != (other.n_image, other.n_text):
-            raise ValueError(
-                f"difference: got {self.n_image} + {self.n_text} and {other.n_image} + {other.n_text} players; "
-                "wanted as many on either side."
-            )
-        return Difference(
-            self.constant - other.constant,
-            self.attributions - other.attributions,
-            self.interactions - other.interactions,
-            self.subject,
-            order=max(self.order, other.order),
-            first=self,
-            second=other,
-        )
+        """The difference of two explanations with as many players; names and picture are the first one's.
+
+        Raises:
+            ValueError: if one has more players, or the two are in different units, as scores of two methods are.
+        """
+        return Difference.of(self, other) if isinstance(other, Explanation) else NotImplemented
 
     # ---- words and pictures
 
@@ -207,33 +202,59 @@ class Explanation(Expansion):
         Args:
             k: how many of each, at most.
         """
+
+        def told(term: Term) -> str:
+            return self.told(term.value, term.stderr)
+
         head = self.claims.heading(model_name(self.model) or "the model", f'"{self.text}"')
         lines = [f"{head} ({self.n_image} patches, {self.n_text} tokens)", self._how()]
         if self.expected_faithfulness is not None:
             lines.append(f"expected faithfulness (R squared on unseen masks): {self.expected_faithfulness:.3f}")
+        if self.names.rule:
+            stands = f"; 1.00 stands for {self.largest:.3g}" if self.largest and self.values.any() else ""
+            lines.append(f"numbers: {self.names.rule}{stands}")
         lines += self.remarks()
         players = self.top(self.n_players, kind="players")
         words = [term for term in players if term.players[0] >= self.n_image][:k]
         if words:
-            lines.append("contributions of words (change of the similarity when the word is added, on average):")
-            lines += [f'  {_signed(term)}  "{term.labels[0]}"' for term in words]
+            lines.append(f"{self.names.of_words}:")
+            lines += [f'  {told(term)}  "{term.labels[0]}"' for term in words]
         if self.order == 1:
-            patches = [f"  {_signed(term)}  {term.labels[0]}" for term in players if term.players[0] < self.n_image]
-            return "\n".join([*lines, "strongest patches:", *(patches[:k] or ["  none"])])
-        lines.append("strongest interactions between caption and image:")
-        pairs = [f'  {_signed(term)}  "{term.labels[1]}" with {term.labels[0]}' for term in self.top(k)]
+            patches = [f"  {told(term)}  {term.labels[0]}" for term in players if term.players[0] < self.n_image]
+            return "\n".join([*lines, f"{self.names.of_patches}:", *(patches[:k] or ["  none"])])
+        lines.append(f"{self.names.of_pairs}:")
+        pairs = [f'  {told(term)}  "{term.labels[1]}" with {term.labels[0]}' for term in self.top(k)]
         lines += pairs or ["  none"]
         return "\n".join(lines)
 
     def _how(self) -> str:
         budget = f", {self.budget:,} {self.counts}" if self.budget else ""
-        return f"{self.claims.similarity} (logits); p = {self.p:g}, {self.estimator}{budget}"
+        told = ", ".join(one for one in (self.at, self.estimator) if one or self.index != SCORES)
+        return f"{self.claims.similarity}{' (logits)' if self.predicts else ''}; {told}{budget}"
+
+    @property
+    def at(self) -> str:
+        """The presence probability in words; empty where there is none."""
+        return "" if self.index == SCORES else f"p = {self.p:g}"
+
+    @property
+    def how(self) -> tuple[str, ...]:
+        """p, index and estimator."""
+        return self.at, self.index, self.estimator
 
     @cached_property
     def claims(self) -> Claims:
         """What its numbers allow to be said of the pair."""
-        ends = self.full_value, self.empty_value
-        return Claims(*ends, self.values, self.value_stderr, self.n_image, self.whole)
+        ends, sides = (self.full_value, self.empty_value), (self.n_image, self.whole)
+        if self.predicts and self.index != SCORES:
+            return Claims(*ends, self.values, self.value_stderr, *sides)
+        strongest = np.maximum(np.abs(self.values), np.abs(self.interactions).max(axis=1, initial=0.0))
+        return ScoreClaims(*ends, strongest, self.value_stderr, *sides, self._method, self.unit)
+
+    @property
+    def names(self) -> Names:
+        """What its numbers are called."""
+        return self.claims.names
 
     @property
     def verdict(self) -> str:
@@ -257,7 +278,7 @@ class Explanation(Expansion):
     def facts(self) -> list[str]:
         """How it came about, the most important first; the lines below a picture's title."""
         empty = [] if np.isnan(self.empty_value) else [f"{self.empty_value:.2f} with everything removed"]
-        told = [*self.notes, *empty, f"p = {self.p:g}"]
+        told = [one for one in (*self.notes, *empty, self.names.rule, self.at) if one]
         if self.budget:
             told.append(f"{self.budget:,} {self.counts}")
         if self.expected_faithfulness is not None:
@@ -272,15 +293,24 @@ class Explanation(Expansion):
         return Picture(draw(self), self.summary())._repr_mimebundle_()
 
     def __repr__(self) -> str:
-        return (
-            f"Explanation({self.text!r}: {self.n_image} + {self.n_text} players, {self.index}, order {self.order}, "
-            f"p={self.p:g})"
-        )
+        players, of = f"{self.n_image} + {self.n_text} players", "" if self.predicts else f" of {self._method}"
+        at = "" if self.index == SCORES else f", p={self.p:g}"
+        what = f"{self._method}, in logits" if self.predicts and self.index == SCORES else self.index + of
+        return f"Explanation({self.text!r}: {players}, {what}, order {self.order}{at})"
 
     # ---- interchange and files
 
     def to_shapiq(self) -> Any:
-        """A `shapiq.InteractionValues` with the same numbers; needs shapiq installed (see `fixlip.interchange`)."""
+        """A `shapiq.InteractionValues` with the same numbers; needs shapiq installed (see `fixlip.interchange`).
+
+        Raises:
+            ValueError: if they are scores, or of an index that shapiq does not have.
+        """
+        if not self.predicts or self.index == SCORES:
+            raise ValueError(
+                f"to_shapiq: the numbers of {self._method} are no Banzhaf or Shapley interactions of the similarity, "
+                "and shapiq has no name for them."
+            )
         return to_shapiq(self, self.index, estimated=self.estimator != "exact", budget=self.budget)
 
     @classmethod
@@ -300,6 +330,41 @@ class Explanation(Expansion):
         numbers = (found.constant, found.attributions, found.interactions)
         how: dict[str, Any] = {"index": found.index, "order": found.order, "budget": values.estimation_budget}
         return cls(*numbers, subject, p=0.5 if p is None else p, estimator="shapiq", **how)
+
+    @classmethod
+    def from_heatmap(
+        cls, array: Any, game: AnyGame | Subject | Explanation, *, text: Any = None, name: str = "a heat map"
+    ) -> Explanation:
+        """An explanation of first order from a map of one's own, in a unit of its own: it ranks, and predicts nothing.
+
+        So pictures, insertion and deletion, and the pointing game take any map, of whatever method.
+
+        Args:
+            array: a number for each patch, (rows, columns) or (n_image,); or a finer map of any height >= rows and
+                width >= columns that covers the whole image, of which every patch gets its mean by area. An array, a
+                list or a tensor.
+            game: whose players they are: a game, which is then asked for the values of the empty and of the grand
+                coalition; or a subject or another explanation of the same pair, and nothing is asked.
+            text: a number for each token, (n_text,); by default zeros.
+            name: what readers are told it is.
+
+        Returns:
+            order 1, index and unit "scores".
+
+        Raises:
+            ValueError: one sentence, before the game is asked, if the numbers do not fit the players.
+        """
+        subject = game if isinstance(game, Subject) else Subject.of(game)  # type: ignore[arg-type]
+        scores = np.concatenate([patch_scores(array, subject), word_scores(text, subject)])
+        if not isinstance(name, str) or not name:
+            raise ValueError(f"name: got {name!r}, wanted what readers are told the map is.")
+        if callable(game):
+            empty, full = end_values(game)
+        else:
+            empty, full = (float(getattr(game, f"{which}_value", "nan")) for which in ("empty", "full"))
+        pairs = np.zeros((len(scores), len(scores)))
+        own: dict[str, Any] = {"order": 1, "index": SCORES, "unit": "scores", "estimator": name}
+        return cls(0.0, scores, pairs, subject, empty_value=empty, full_value=full, **own)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the explanation, picture included, as a NumPy archive (.npz) without pickle.
@@ -345,74 +410,3 @@ _OWN_FACTS = (
     "full_value",
     "whole",
 )
-
-
-@dataclass(frozen=True, eq=False)
-class Difference(Expansion):
-    """The first explanation minus the second, term by term, in logits.
-
-    It has no p of its own: the two may be of different p, index or model. Its first order is the difference of their
-    first orders.
-
-    Attributes:
-        first, second: what it is the difference of.
-    """
-
-    first: Explanation = field(kw_only=True, repr=False)
-    second: Explanation = field(kw_only=True, repr=False)
-
-    @property
-    def empty_value(self) -> float:
-        """Difference of the values of the empty coalition (logit)."""
-        return self.first.empty_value - self.second.empty_value
-
-    @property
-    def full_value(self) -> float:
-        """Difference of the values of the grand coalition (logit)."""
-        return self.first.full_value - self.second.full_value
-
-    @property
-    def values(self) -> FloatArray:
-        """Difference of the players' contributions, (n,) logits."""
-        return self.first.values - self.second.values
-
-    @property
-    def value_stderr(self) -> None:
-        """Not known: the errors of the two may go together."""
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """The notes of both."""
-        return tuple(dict.fromkeys((*self.first.notes, *self.second.notes)))
-
-    def first_order(self) -> Difference:
-        """The difference of the two first orders."""
-        return self.first.first_order() - self.second.first_order()
-
-    @property
-    def headline(self) -> str:
-        """The difference of the two similarities."""
-        return f"Difference {self.full_value:+.2f}"
-
-    def facts(self) -> list[str]:
-        """In what the two differ."""
-        first, second = ((model_name(e.model), f"p = {e.p:g}", e.index, e.estimator) for e in (self.first, self.second))
-        told = [f"{a} minus {b}" for a, b in zip(first, second, strict=True) if a != b]
-        return [*self.notes, f"{self.empty_value:+.2f} with everything removed", *told]
-
-    def __sub__(self, other: Any) -> Difference:
-        return NotImplemented
-
-    def draw(self, **options: Any) -> Picture:
-        """The picture of this difference; options as in `fixlip.pictures.draw`."""
-        return Picture(draw(self, **options), alt_text(self, options.get("condition")))
-
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
-        return self.draw()._repr_mimebundle_()
-
-    def __repr__(self) -> str:
-        return f"Difference({self.first!r} minus {self.second!r})"
-
-
-def _signed(term: Term) -> str:
-    return with_error(term.value, term.stderr)

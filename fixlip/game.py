@@ -9,6 +9,7 @@ free: m_I images and m_T captions cost m_I + m_T encodings and give m_I * m_T va
 
 from __future__ import annotations
 
+import copy
 import hashlib
 from collections.abc import Iterator
 from functools import cached_property
@@ -89,6 +90,17 @@ class Game:
         game._set_up(self.encoder, self._pixels, caption, self.image, (self._notes[0], note))
         game._image_memory = self._image_memory
         return game
+
+    def afresh(self) -> Game:
+        """The same game with no embedding remembered, to measure what a method costs."""
+        game = copy.copy(self)
+        game._image_memory, game._text_memory = _Memory(), _Memory()
+        return game
+
+    @property
+    def encodings(self) -> int:
+        """How many masked images and masked captions were encoded and are remembered."""
+        return len(self._image_memory) + len(self._text_memory)
 
     def _set_up(
         self,
@@ -203,6 +215,9 @@ class _Memory:
 
     def __init__(self) -> None:
         self._rows: dict[bytes, Float32Array] = {}
+
+    def __len__(self) -> int:
+        return len(self._rows)
 
     def known(self, masks: BoolArray) -> NDArray[np.bool_]:
         return np.array([key.tobytes() in self._rows for key in pack(masks)], dtype=bool)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .masks import BoolArray, FloatArray
+from .progress import Progress
 
 
 class AnyGame(Protocol):
@@ -183,13 +184,14 @@ class Subject:
         return cls(**kept, labels=tuple(facts["labels"]), grid=grid, image=image, origins=(first, second))
 
 
-def ask(game: AnyGame, masks: BoolArray, progress: bool = False) -> FloatArray:
+def ask(game: AnyGame, masks: BoolArray, progress: Progress = False) -> FloatArray:
     """The values of masks (m, n), as doubles of shape (m,).
 
     Args:
         game: any game.
         masks: booleans, image players first.
-        progress: show a bar if it takes long, where the game can.
+        progress: where the game can, show a bar if it takes long; or a function to call with how many masked inputs
+            were just encoded, which may raise to end it.
 
     Raises:
         ValueError: if the game returns something else than one finite number per mask.

@@ -1,14 +1,16 @@
-"""Subsets of players of highest and lowest value, one for every size, under a second-order explanation.
+"""Subsets of players of highest and lowest value, one for each size asked for, under a second-order explanation.
 
 The value of a subset is what the explanation predicts for it (Baniecki et al., NeurIPS 2025). Finding the best one of
-each size is a quadratic problem over 0/1 vectors; small games are enumerated, larger ones searched. Subsets of
-different sizes need not be nested. Everything here works on the numbers alone.
+each size is a quadratic problem over 0/1 vectors; small games are enumerated, larger ones searched, and where there are
+no interactions sorting is enough. Subsets of different sizes need not be nested. Everything here works on the numbers
+alone, and takes memory for a few copies of the interactions.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 import numpy as np
 
@@ -21,14 +23,15 @@ _MOST_STARTS, _STARTS_PER_RANKING = 100, 19
 
 @dataclass(frozen=True, eq=False)
 class Subsets:
-    """The best subsets found, one for every size.
+    """The best subsets found, one for each of m sizes; with every size asked for, row k - 1 has k players.
 
     Attributes:
-        highest: (n, n) masks; row k - 1 is the subset of k players with the highest value.
+        highest: (m, n) masks; each the subset of its size with the highest value.
         lowest: likewise with the lowest.
-        highest_values: (n,) their values, the explanation's constant included, in logits.
+        highest_values: (m,) their values, the explanation's constant included, in its unit.
         lowest_values: likewise.
         method: "exact" (proven), "swaps" or "greedy".
+        sizes: (m,) how many players each has.
     """
 
     highest: BoolArray
@@ -36,6 +39,7 @@ class Subsets:
     highest_values: FloatArray
     lowest_values: FloatArray
     method: str
+    sizes: IntArray
 
 
 def subsets(
@@ -46,10 +50,12 @@ def subsets(
     starts: Sequence[int] | None = None,
     *,
     first_order: FloatArray | None = None,
+    sizes: Sequence[int] | IntArray | None = None,
 ) -> Subsets:
-    """Subsets of highest and lowest value for every size from 1 to n.
+    """Subsets of highest and lowest value for every size from 1 to n, or for some sizes.
 
-    The value of a subset is the constant plus the attributions of its players plus the interactions of its pairs.
+    The value of a subset is the constant plus the attributions of its players plus the interactions of its pairs. The
+    subset of one size does not depend on which other sizes are asked for.
 
     Args:
         constant: value of the empty subset, logits.
@@ -57,59 +63,74 @@ def subsets(
         interactions: (n, n) logits, symmetric with a zero diagonal.
         method: "greedy" grows subsets player by player from every start, always by the best and always by the worst
             player, and keeps the best of each size over all (as published); "swaps" goes on from there by exchanging
-            players in pairs for as long as that helps, so it is never worse; "exact" enumerates (at most 16 players);
-            "auto" is "exact" where possible, else "swaps".
+            players in pairs for as long as that helps, so it is never worse; "exact" enumerates (at most 16 players),
+            or sorts where there are no interactions; "auto" is "exact" where possible, else "swaps".
         starts: numbers of the players from which greedy subsets grow; by default all, or for more than 100 players
             those that matter most and least by `attributions` and by `first_order`, as published.
         first_order: (n,) attributions of the best explanation without interactions, which takes part in that choice.
+        sizes: numbers of players, each from 1 to n, in any order; every one by default. Players are exchanged in
+            subsets of these sizes only, and growing ends with the largest, so that few sizes are much quicker.
 
     Raises:
-        ValueError: if the method is unknown or too slow for so many players, or a start is no player.
+        ValueError: if the method is unknown or too slow for so many players, or a start is no player, or a size none
+            that a subset can have.
     """
     n = len(attributions)
     if method not in METHODS:
         raise ValueError(f"method: got {method!r}, wanted one of {', '.join(METHODS)}.")
+    wanted = np.arange(1, n + 1) if sizes is None else _whole_numbers("sizes", sizes, 1, n)
+    sortable = not interactions.any()
     if method == "auto":
-        method = "exact" if n <= MAX_ENUMERATED_PLAYERS else "swaps"
-    if method == "exact":
+        method = "exact" if sortable or n <= MAX_ENUMERATED_PLAYERS else "swaps"
+    if method == "exact" and sortable:
+        high, low = _largest(attributions, wanted), _largest(-attributions, wanted)
+    elif method == "exact":
         if n > MAX_ENUMERATED_PLAYERS:
             raise ValueError(f'method: "exact" takes at most {MAX_ENUMERATED_PLAYERS} players, got {n}; use "swaps".')
-        high, low = _enumerate(constant, attributions, interactions)
+        high, low = _enumerate(constant, attributions, interactions, wanted)
     else:
         rankings = [attributions] if first_order is None else [attributions, first_order]
-        chosen = _default_starts(rankings) if starts is None else _check_starts(starts, n)
-        high, low = _greedy(attributions, interactions, chosen)
+        chosen = _default_starts(rankings) if starts is None else _whole_numbers("starts", starts, 0, n - 1)
+        high, low = _greedy(attributions, interactions, chosen, wanted)
         if method == "swaps":
             high, low = (_swap(attributions, interactions, found, sign) for found, sign in ((high, 1.0), (low, -1.0)))
     high_values, low_values = (quadratic(found, constant, attributions, interactions) for found in (high, low))
-    return Subsets(high, low, high_values, low_values, method)
+    return Subsets(high, low, high_values, low_values, method, wanted)
 
 
-# ---- enumerating
+def _whole_numbers(name: str, given: Sequence[int] | IntArray, least: int, most: int) -> IntArray:
+    chosen = np.asarray(given)
+    if not chosen.size:
+        raise ValueError(f"{name}: got none, wanted at least one.")
+    if chosen.ndim != 1 or chosen.dtype.kind not in "iu" or chosen.min() < least or chosen.max() > most:
+        raise ValueError(f"{name}: got {given!r}, wanted numbers of players from {least} to {most}.")
+    return chosen.astype(np.intp)
 
 
-def _enumerate(constant: float, attributions: FloatArray, interactions: FloatArray) -> tuple[BoolArray, BoolArray]:
+# ---- sorting and enumerating
+
+
+def _largest(values: FloatArray, sizes: IntArray) -> BoolArray:
+    """For each size the players of largest values, (m, n); of equal ones the first."""
+    ranks = np.argsort(np.argsort(-values, kind="stable"))
+    return np.asarray(ranks[None, :] < sizes[:, None])
+
+
+def _enumerate(
+    constant: float, attributions: FloatArray, interactions: FloatArray, sizes: IntArray
+) -> tuple[BoolArray, BoolArray]:
     """The subset of highest and of lowest value of each size, of all there are."""
     masks = enumerate_masks(len(attributions))
-    values, sizes = quadratic(masks, constant, attributions, interactions), masks.sum(axis=1)
+    values, present = quadratic(masks, constant, attributions, interactions), masks.sum(axis=1)
     highest, lowest = [], []
-    for size in range(1, len(attributions) + 1):
-        rows = np.flatnonzero(sizes == size)
+    for size in sizes:
+        rows = np.flatnonzero(present == size)
         highest.append(rows[np.argmax(values[rows])])
         lowest.append(rows[np.argmin(values[rows])])
     return masks[highest], masks[lowest]
 
 
 # ---- growing
-
-
-def _check_starts(starts: Sequence[int], n: int) -> IntArray:
-    chosen = np.asarray(starts)
-    if not chosen.size:
-        raise ValueError("starts: got none, wanted at least one player.")
-    if chosen.ndim != 1 or chosen.dtype.kind not in "iu" or chosen.min() < 0 or chosen.max() >= n:
-        raise ValueError(f"starts: got {starts!r}, wanted numbers of players from 0 to {n - 1}.")
-    return chosen.astype(np.intp)
 
 
 def _default_starts(rankings: Sequence[FloatArray]) -> IntArray:
@@ -130,27 +151,31 @@ class _Best:
 
     n: int
     sign: float
+    sizes: IntArray
     masks: BoolArray = field(init=False)
     values: FloatArray = field(init=False)
 
     def __post_init__(self) -> None:
-        self.masks, self.values = np.zeros((self.n, self.n), bool), np.full(self.n, -np.inf)
+        self.masks, self.values = np.zeros((len(self.sizes), self.n), bool), np.full(len(self.sizes), -np.inf)
 
-    def offer(self, masks: BoolArray, values: FloatArray) -> None:
+    def offer(self, size: int, masks: BoolArray, values: FloatArray) -> None:
         """Take the best of these subsets (m, n) of one size, unless the best so far is as good."""
-        winner, row = int(np.argmax(self.sign * values)), int(masks[0].sum()) - 1
-        if self.sign * values[winner] > self.values[row]:
-            self.values[row], self.masks[row] = self.sign * values[winner], masks[winner]
+        winner = int(np.argmax(self.sign * values))
+        better = (self.sizes == size) & (self.sign * values[winner] > self.values)
+        self.values[better], self.masks[better] = self.sign * values[winner], masks[winner]
 
 
-def _greedy(attributions: FloatArray, interactions: FloatArray, starts: IntArray) -> tuple[BoolArray, BoolArray]:
+def _greedy(
+    attributions: FloatArray, interactions: FloatArray, starts: IntArray, sizes: IntArray
+) -> tuple[BoolArray, BoolArray]:
     """The best and the worst subset of each size among those grown from all starts, by best and by worst players."""
     n = len(attributions)
-    highest, lowest = _Best(n, 1.0), _Best(n, -1.0)
+    highest, lowest = _Best(n, 1.0, sizes), _Best(n, -1.0, sizes)
     for direction in (1.0, -1.0):
-        for masks, values in _grow(attributions, interactions, starts, direction):
-            highest.offer(masks, values)
-            lowest.offer(masks, values)
+        grown = _grow(attributions, interactions, starts, direction)
+        for size, (masks, values) in enumerate(islice(grown, int(sizes.max())), start=1):
+            highest.offer(size, masks, values)
+            lowest.offer(size, masks, values)
     return highest.masks, lowest.masks
 
 
@@ -178,26 +203,41 @@ def _grow(
 
 
 def _swap(attributions: FloatArray, interactions: FloatArray, start: BoolArray, sign: float) -> BoolArray:
-    """Exchange one player inside for one outside, the best pair each time, in all subsets at once, until none helps."""
+    """Exchange one player inside for one outside, the best pair each time, in every subset, until none helps."""
     inside, pairs = start.copy(), sign * interactions
     gains = sign * attributions + inside @ pairs
-    active = np.flatnonzero(~inside.all(axis=1))
     tiny = 1e-10 * (1 + np.abs(attributions).max() + np.abs(pairs).max())
-    while len(active):
-        leaving, joining, change = _best_exchanges(inside[active], gains[active], pairs)
-        helps = change > tiny
-        active, leaving, joining = active[helps], leaving[helps], joining[helps]
-        inside[active, leaving], inside[active, joining] = False, True
-        gains[active] += pairs[joining] - pairs[leaving]
+    for row in range(len(inside)):
+        _exchange(inside[row], gains[row], pairs, tiny, reach=max(0.0, -float(pairs.min())))
     return inside
 
 
-def _best_exchanges(inside: BoolArray, gains: FloatArray, pairs: FloatArray) -> tuple[IntArray, IntArray, FloatArray]:
-    """For each subset (m, n) who leaves, who joins, and what that adds, each (m,)."""
-    # Leaving loses gains[out]; joining adds gains[in], less the pair that is no longer there.
-    change = gains[:, None, :] - gains[:, :, None] - pairs[None]
-    change[~(inside[:, :, None] & ~inside[:, None, :])] = -np.inf
-    flat = change.reshape(len(inside), -1)
-    best = flat.argmax(axis=1)
-    leaving, joining = np.divmod(best, inside.shape[1])
-    return leaving, joining, flat[np.arange(len(inside)), best]
+def _exchange(inside: BoolArray, gains: FloatArray, pairs: FloatArray, tiny: float, reach: float) -> None:
+    """Exchange players in one subset (n,), in place.
+
+    One subset at a time: an array over subsets and pairs of players would take gigabytes for a thousand players.
+
+    Args:
+        inside: who is in it.
+        gains: (n,) what each player adds to it.
+        pairs: (n, n) interactions.
+        tiny: exchanges that add no more than this are none.
+        reach: how much more than the gains say an exchange can add, at most, since a pair is no longer there.
+    """
+    while 0 < np.count_nonzero(inside) < len(inside):
+        members, others = np.flatnonzero(inside), np.flatnonzero(~inside)
+        leaving, joining = members[gains[members].argmin()], others[gains[others].argmax()]
+        # Few can take part in an exchange that is as good as this one, and the best is found among them.
+        good = max(gains[joining] - gains[leaving] - pairs[leaving, joining], tiny) - tiny
+        members = members[gains[joining] - gains[members] + reach >= good]
+        others = others[gains[others] - gains[leaving] + reach >= good]
+        if not (len(members) and len(others)):
+            return
+        # Leaving loses the one's gain; joining adds the other's, less the pair that is no longer there.
+        change = gains[others] - gains[members, None] - pairs[members[:, None], others]
+        best = int(change.argmax())
+        if not change.flat[best] > tiny:
+            return
+        leaving, joining = members[best // len(others)], others[best % len(others)]
+        inside[leaving], inside[joining] = False, True
+        gains += pairs[joining] - pairs[leaving]

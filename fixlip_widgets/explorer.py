@@ -9,7 +9,7 @@ import ipywidgets
 import traitlets
 
 from fixlip import Explanation, Samples
-from fixlip.estimators.indices import INDICES
+from fixlip.estimators.indices import INDICES, SCORES
 from fixlip.pictures import Picture
 
 from .controls import labelled, side_by_side
@@ -35,7 +35,7 @@ class ExplorerState(State):
     samples = traitlets.Instance(Samples, allow_none=True)
     p = traitlets.Float(0.5, min=0.01, max=0.99)
     budget = traitlets.Int(2, min=2)
-    index = traitlets.Enum(list(INDICES), "banzhaf")
+    index = traitlets.Enum([*INDICES, SCORES], "banzhaf")
     order = traitlets.Enum([1, 2], 2)
     coefficients = traitlets.Bool(False)
     explanation = traitlets.Instance(Explanation)
@@ -62,7 +62,7 @@ class ExplorerState(State):
                 self.error = in_words(error)
 
     def table(self, k: int = 10, player: int = -1) -> tuple[str, list[tuple[str, float, float | None]]]:
-        """The strongest terms, or those with one player: what they are; names, value and standard error in logits."""
+        """The strongest terms, or those with one player: what they are; names, value and standard error."""
         explanation = self.explanation
         if explanation.order == 1:
             name, found = "strongest", explanation.top(k, kind="players")
@@ -98,12 +98,17 @@ class Explorer(Panel):
         most = 512 if samples is None else samples.budget
         self.p = labelled(ipywidgets.FloatSlider(explanation.p, min=0.05, max=0.95, step=0.01, disabled=fixed), "p")
         self.budget = labelled(ipywidgets.IntSlider(most, min=min(16, most), max=most, disabled=fixed), "masked images")
+        has_index = explanation.index != SCORES
         names = [(name, index) for index, name in INDEX_NAMES.items()]
-        self.index = labelled(ipywidgets.Dropdown(options=names, value=explanation.index, disabled=fixed), "index")
+        names = names if has_index else [(explanation.estimator or "not named", SCORES)]
+        index = ipywidgets.Dropdown(options=names, value=explanation.index, disabled=fixed)
+        self.index = labelled(index, "index" if has_index else "method")
         orders = [("interactions", 2), ("values only", 1)]
         self.order = labelled(ipywidgets.Dropdown(options=orders, value=explanation.order, disabled=fixed), "order")
         scalings = [("as needed", "auto"), ("patches and words together", "joint"), ("each on its own", "separate")]
-        quantities = [("contributions", False), (COEFFICIENTS, True)]
+        quantities = [(explanation.names.players, False), (COEFFICIENTS, True)][
+            : 1 + (has_index and explanation.predicts)
+        ]
         self.coefficients = labelled(ipywidgets.Dropdown(options=quantities), "show")
         self.scaling = labelled(ipywidgets.Dropdown(options=scalings), "colour scale")
         can_ask = samples is not None and hasattr(samples.game, "with_text")
@@ -114,7 +119,7 @@ class Explorer(Panel):
         super().__init__(
             self.state,
             [
-                side_by_side(self.p, self.budget, self.caption),
+                side_by_side(*([self.p, self.budget] if has_index else []), self.caption),
                 side_by_side(self.index, self.order, self.coefficients, self.scaling),
                 side_by_side(self.view, self.table),
             ],
@@ -141,12 +146,13 @@ class Explorer(Panel):
     def _show_table(self, _: Any) -> None:
         explanation = self.state.explanation
         name, rows = self.state.table(player=self.view.selected)
-        faithful = explanation.expected_faithfulness
+        faithful, rule = explanation.expected_faithfulness, explanation.names.rule
         faithfulness = "not known here" if faithful is None else f"<b>{faithful:.2f}</b>"
-        remarks = "".join(f"<br>{html.escape(remark)}" for remark in explanation.remarks())
+        quality = f"<br>expected faithfulness (R²) {faithfulness}" if explanation.predicts else ""
+        told = [explanation.claims.similarity, *([f"the numbers are {rule}"] if rule else []), *explanation.remarks()]
         self.table.value = readout(
-            f"{html.escape(explanation.claims.similarity)}{remarks}<br>expected faithfulness (R²) {faithfulness}",
-            bars(rows, name),
+            "<br>".join(html.escape(one) for one in told) + quality,
+            bars(rows, name, explanation.names.unit, explanation.largest),
             '<span class="quiet">whiskers: 90 % intervals</span>' if explanation.stderr else "",
         )
 

@@ -27,7 +27,17 @@ export function signed(value) {
   return text === "0" ? text : (value < 0 ? "−" : "+") + text;
 }
 
-const withError = (value, error) => `${signed(value)}${error === undefined ? "" : ` ± ${unsigned(error)}`} logits`;
+// Two digits that matter, of scores that are told relative to the largest; as `fixlip.pictures.drawing.tell` does.
+const precise = (value) => (Math.abs(value) >= 0.095 ? unsigned(value) : String(Number(Math.abs(value).toPrecision(2))));
+
+export function tell(value, relative) {
+  return relative && value ? (value < 0 ? "−" : "+") + precise(value) : signed(value);
+}
+
+function withError(value, error, { relative, unit }) {
+  const width = error === undefined ? "" : ` ± ${relative ? precise(error) : unsigned(error)}`;
+  return `${tell(value, relative)}${width} ${unit}`;
+}
 
 const css = (rgb) => `rgb(${rgb.join(",")})`;
 const inkOn = (rgb) => (0.3 * rgb[0] + 0.59 * rgb[1] + 0.11 * rgb[2] > 140 ? "#111" : "#fff");
@@ -64,6 +74,8 @@ function stateOf(view) {
     hovered: view.hovered,
     scales: get("scales"),
     quantity: get("quantity"),
+    unit: get("unit"),
+    relative: get("relative"),
     scaling: get("scaling"),
     edges: get("edges"),
     interval: get("interval"),
@@ -92,11 +104,12 @@ export function whatIsShown(state) {
   const scales = scalesOf(shown, state);
   return {
     condition,
+    conditioned,
     values: shown,
     scales,
     numbers: masking ? notesOnPatches(state) : numbersOnPatches(shown, errors, scales.patches, state),
-    edges: masking || condition >= 0 ? [] : strongestPairs(interactions, values.length, nImage, state.edges),
-    told: masking ? (state.live ? state.words : "") : told(state, condition, shown, errors),
+    edges: masking || conditioned ? [] : strongestPairs(interactions, values.length, nImage, state.edges),
+    told: masking ? (state.live ? state.words : "") : told(state, condition, conditioned, shown, errors),
   };
 }
 
@@ -114,14 +127,14 @@ function scalesOf(shown, { scales, scaling, nImage }) {
 const notesOnPatches = ({ notes, nImage }) => [...notes].filter(([player]) => player < nImage);
 
 // The strongest patches, if they stand out and are told from zero.
-function numbersOnPatches(shown, errors, scale, { nImage, interval }) {
+function numbersOnPatches(shown, errors, scale, { nImage, interval, relative }) {
   const size = (k) => Math.abs(shown[k]);
   return [...shown.keys()]
     .slice(0, nImage)
     .sort((a, b) => size(b) - size(a))
     .slice(0, NUMBERED)
     .filter((k) => size(k) > WORTH_A_NUMBER * scale && (!errors.length || size(k) > interval * errors[k]))
-    .map((k) => [k, signed(shown[k])]);
+    .map((k) => [k, tell(shown[k], relative)]);
 }
 
 // The strongest interactions between patches and words.
@@ -134,12 +147,14 @@ function strongestPairs(interactions, n, nImage, count) {
 }
 
 // What the pointer is on, in words, with its standard error.
-function told({ labels, selected, hovered, values, errors: own, quantity }, condition, shown, errors) {
+function told(state, condition, conditioned, shown, errors) {
+  const { labels, selected, hovered, values, errors: own, quantity } = state;
   if (condition < 0) return "hover over or click a patch or a word";
   const name = labels[condition], of = quantity ? ` (${quantity})` : "";
-  if (selected < 0) return `${name}: ${withError(values[condition], own[condition])}${of}; shown is what goes with it`;
+  if (!conditioned) return `${name}: ${withError(values[condition], own[condition], state)}${of}`;
+  if (selected < 0) return `${name}: ${withError(values[condition], own[condition], state)}${of}; shown is what goes with it`;
   if (hovered < 0 || hovered === condition) return `what goes with ${name}; click it again to let go`;
-  return `${name} with ${labels[hovered]}: ${withError(shown[hovered], errors[hovered])}`;
+  return `${name} with ${labels[hovered]}: ${withError(shown[hovered], errors[hovered], state)}`;
 }
 
 // ---- the elements of the page
@@ -242,11 +257,11 @@ function maskPatch(patch, player, { labels, present }) {
 }
 
 // Hue says the sign, opacity the size, over a pale picture: as in the static pictures.
-function tintPatch(patch, player, { labels, colours }, { values, scales }) {
+function tintPatch(patch, player, { labels, colours, relative }, { values, scales }) {
   const value = values[player];
   patch.setAttribute("fill", css(value < 0 ? colours.negative : colours.positive));
   patch.setAttribute("fill-opacity", OPACITY * Math.min(1, Math.abs(value) / scales.patches));
-  patch.setAttribute("aria-label", `${labels[player]} ${signed(value)}`);
+  patch.setAttribute("aria-label", `${labels[player]} ${tell(value, relative)}`);
 }
 
 function maskChip(chip, player, { present, notes, colours }) {
@@ -254,9 +269,9 @@ function maskChip(chip, player, { present, notes, colours }) {
   chip.classList.toggle("absent", !present[player]);
 }
 
-function tintChip(chip, player, { colours }, { values, scales, condition }) {
-  const chosen = player === condition;
-  paintChip(chip, colourOf(values[player], scales.words, colours), chosen ? "" : signed(values[player]), chosen);
+function tintChip(chip, player, { colours, relative }, { values, scales, condition, conditioned }) {
+  const chosen = conditioned && player === condition;
+  paintChip(chip, colourOf(values[player], scales.words, colours), chosen ? "" : tell(values[player], relative), chosen);
   chip.classList.toggle("chosen-chip", chosen);
 }
 
@@ -274,17 +289,17 @@ function frameChosen(frame, { columns, nImage }, { condition }) {
   element("rect", frame, { ...corner, width: 1, height: 1, class: "chosen" });
 }
 
-function drawLegend(legend, { masking, colours, quantity }, { condition, scales: { patches, words } }) {
+function drawLegend(legend, { masking, colours, quantity, unit, relative }, { condition, scales: { patches, words } }) {
   legend.replaceChildren();
   if (masking) return;
   const bar = document.createElement("span");
   bar.className = "bar";
   bar.style.background = `linear-gradient(90deg, ${css(colours.negative)}, ${css(colours.neutral)}, ${css(colours.positive)})`;
   const rows = patches === words ? [["patches and words", patches]] : [["patches", patches], ["words", words]];
-  legend.append(bar, "logits");
+  legend.append(bar, unit);
   for (const [name, scale] of rows) {
     const ends = div(legend, "ends");
-    for (const end of [signed(-scale), "0", signed(scale)]) ends.append(Object.assign(document.createElement("span"), { textContent: end }));
+    for (const end of [tell(-scale, relative), "0", tell(scale, relative)]) ends.append(Object.assign(document.createElement("span"), { textContent: end }));
     legend.append(name);
   }
   if (quantity && condition < 0) Object.assign(div(legend, "quantity"), { textContent: `shown: ${quantity}` });
@@ -418,7 +433,7 @@ function press(view, player, columns, event) {
 const LAID_OUT_ANEW = ["image", "labels", "grid", "mode", "rulers"];
 const PAINTED_ANEW = [
   "values", "errors", "interactions", "pair_errors", "notes", "words", "present", "selected", "live", "scales", "scaling",
-  "edges", "interval", "colours", "quantity",
+  "edges", "interval", "colours", "quantity", "unit", "relative",
 ];
 
 function render({ model, el }) {

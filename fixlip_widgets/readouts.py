@@ -5,19 +5,19 @@ from __future__ import annotations
 import html
 from collections.abc import Iterable, Mapping, Sequence
 
-from fixlip.pictures.drawing import INTERVAL, NEGATIVE, POSITIVE, hex_of, signed
+from fixlip.pictures.drawing import INTERVAL, NEGATIVE, POSITIVE, hex_of, tell
 
 _WIDTH, _HEIGHT = 120, 16  # of a bar with its room, in CSS pixels
 
 
-def number(value: float) -> str:
-    """A value with its sign, a real minus."""
-    return signed(value).replace("-", "−")
+def number(value: float, largest: float | None = None) -> str:
+    """A value with its sign, a real minus; in logits, or relative to the largest score."""
+    return tell(value, None, largest).replace("-", "−")
 
 
-def deviation(error: float | None) -> str:
+def deviation(error: float | None, largest: float | None = None) -> str:
     """A standard error, in as many digits as `number` gives a value of that size; empty where there is none."""
-    return "" if error is None else f"± {signed(error).lstrip('+')}"
+    return "" if error is None else f"± {tell(error, None, largest).lstrip('+')}"
 
 
 def readout(*parts: str) -> str:
@@ -36,19 +36,26 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]], figures: int = 1) 
     return f"<table><tr>{row(head, 'th')}</tr>{body}</table>"
 
 
-def bars(rows: Sequence[tuple[str, float, float | None]], name: str) -> str:
+def bars(
+    rows: Sequence[tuple[str, float, float | None]], name: str, unit: str = "logits", largest: float | None = None
+) -> str:
     """A table of named values with bars from zero; a whisker is the 90 % interval.
 
     Args:
-        rows: name, value and standard error, in logits.
+        rows: name, value and standard error, in one unit.
         name: of the table.
+        unit: above the values.
+        largest: what is told as 1.00; None for logits, which are told as they are.
     """
     whiskers = [value + sign * INTERVAL * (error or 0.0) for _, value, error in rows for sign in (-1, 1)]
     span = (min([0.0, *whiskers]), max([0.0, *whiskers]))
     cells = [
-        (html.escape(name), _bar(value, error, span), number(value), deviation(error)) for name, value, error in rows
+        (html.escape(name), _bar(value, error, span), number(value, largest), deviation(error, largest))
+        for name, value, error in rows
     ]
-    return table((html.escape(name), "", "logits", "standard error"), cells, figures=2)
+    if largest is not None and all(error is None for _, _, error in rows):  # a column that would always be empty
+        return table((html.escape(name), "", unit), [row[:3] for row in cells], figures=2)
+    return table((html.escape(name), "", unit, "standard error"), cells, figures=2)
 
 
 def _bar(value: float, error: float | None, span: tuple[float, float]) -> str:

@@ -30,13 +30,15 @@ class PairView(anywidget.AnyWidget):
     if the view is `live`.
     Every player can be reached by keyboard: Tab, arrow keys among patches, Enter.
 
-    Traits of what is drawn: `labels` of all players; `values` (n,), `interactions` (n, n) and their standard errors
-    `errors` and `pair_errors` (empty where unknown), all float32 in logits; `notes`, a list of [player, text] written
-    on players in the mode "mask", and `words` below. Values closer to zero than `interval` standard errors are not
-    written into patches; `scales` are the logits of full colour for patches and for words (empty: the largest shown, on
-    one scale or two as `scaling` says; see `fixlip.pictures.draw`); `quantity` names what is shown where it is not
-    contributions; `rulers` says whether rows and columns are numbered; `colours` are (red, green, blue) of lowest,
-    middle and highest values.
+    Traits of what is drawn: `labels` of all players; `values` (n,), `interactions` (n, n; empty in first order, where
+    nothing goes with a player and its own value is told) and their standard errors
+    `errors` and `pair_errors` (empty where unknown), all float32 in the `unit`, which is said beside the colour scale
+    and numbers; `relative` if they are scores, divided by the largest, of which two digits are told; `notes`, a list of
+    [player, text] written on players in the mode "mask", and `words` below. Values closer to zero than `interval`
+    standard errors are not written into patches; `scales` are the values of full colour for patches and for words
+    (empty: the largest shown, on one scale or two as `scaling` says; see `fixlip.pictures.draw`); `quantity` names what
+    is shown where it is not contributions; `rulers` says whether rows and columns are numbered; `colours` are (red,
+    green, blue) of lowest, middle and highest values.
     """
 
     _esm = FOLDER / "pair.js"
@@ -57,6 +59,8 @@ class PairView(anywidget.AnyWidget):
     scales: traitlets.List[Any] = traitlets.List().tag(sync=True)
     scaling = traitlets.Enum(list(SCALINGS), "auto").tag(sync=True)
     quantity = traitlets.Unicode().tag(sync=True)
+    unit = traitlets.Unicode("logits").tag(sync=True)
+    relative = traitlets.Bool(False).tag(sync=True)
     rulers = traitlets.Bool(True).tag(sync=True)
     edges = traitlets.Int(6, min=0).tag(sync=True)
     interval = traitlets.Float(INTERVAL).tag(sync=True)
@@ -94,13 +98,15 @@ class PairView(anywidget.AnyWidget):
         if self.labels != list(subject.labels):
             self.grid, self.labels, self.selected = list(subject.grid), list(subject.labels), -1
 
-    def show(self, explanation: Expansion, coefficients: bool = False) -> None:
+    def show(self, explanation: Expansion, coefficients: bool = False, largest: float | None = None) -> None:
         """Show an explanation's numbers, and its image and caption where they are others.
 
         Args:
-            explanation: what to show.
+            explanation: what to show; scores are shown relative to the largest.
             coefficients: attributions, the coefficients at the empty input, in place of the players' contributions.
+            largest: the score that is told as 1.00, by default the explanation's own largest; logits have none.
         """
+        largest = explanation.largest if largest is None else largest
         with self.hold_sync():
             self.show_subject(explanation.subject)
             none = np.zeros(0)
@@ -108,11 +114,18 @@ class PairView(anywidget.AnyWidget):
             errors = single if coefficients else explanation.value_stderr
             errors = none if errors is None else errors
             shown = explanation.attributions if coefficients else explanation.values
+            pairs = explanation.interactions if explanation.order > 1 else none
             self.quantity = COEFFICIENTS if coefficients else ""
+            self.unit, self.relative = unit_of(explanation), largest is not None
             self.values, self.interactions, self.errors, self.pair_errors = (
-                numbers.astype(np.float32).tobytes()
-                for numbers in (shown, explanation.interactions, errors, pair_errors)
+                (numbers / (largest or 1.0)).astype(np.float32).tobytes()
+                for numbers in (shown, pairs, errors, pair_errors)
             )
+
+
+def unit_of(explanation: Expansion) -> str:
+    """What stands behind a number: logits, or that it is a score told relative to the largest."""
+    return "logits" if explanation.predicts else "of the largest score"
 
 
 class CurveView(anywidget.AnyWidget):

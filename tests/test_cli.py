@@ -14,6 +14,7 @@ import fixlip.doctor as command_line_doctor
 from fixlip import Explanation
 from fixlip.__main__ import main
 from fixlip.commands import output
+from fixlip.commands.experiment import NAMES
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="wants /dev/full and limits of file sizes")
 
@@ -416,11 +417,11 @@ def test_help_names_what_can_be_chosen(capsys):
 @pytest.mark.slow
 def test_help_of_experiments_explains_what_goes_in_and_what_comes_out(tmp_path, capsys):
     text = help_of("experiment", capsys)
-    for name in ("insertion-deletion", "pointing-game", "faithfulness", "runtime"):
+    for name in NAMES:
         out = ["--budget", "64", "--p", "0.5", "--out", str(tmp_path)]
         assert main(["experiment", name, "--limit", "1", "--quiet", *out]) == 0
     tables = sorted(tmp_path.glob("*.csv"))
-    assert len(tables) == 5, "one for each, and one for curves"
+    assert len(tables) == len(NAMES) + 1, "one for each, and one for curves"
     for table in tables:
         for column in table.read_text(encoding="utf-8").splitlines()[0].split(","):
             assert f" {column} " in text, f"{column} of {table.name}"
@@ -454,3 +455,56 @@ def test_a_wrong_command_line_is_one_sentence(capsys):
             main(arguments)
         error = capsys.readouterr().err
         assert ended.value.code == 2 and error.startswith("fixlip: ") and error.count("\n") == 1
+
+
+# ---- methods that take what they need
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["occlusion", "--budget", "64"], "budget: got 64, but the estimator 'occlusion' takes as many forward and"),
+        (["exact", "--budget", "64"], "budget: got 64, but the estimator 'exact' takes as many coalitions as it needs"),
+        (["occlusion", "--p", "0.3"], "p: got 0.3, but the estimator 'occlusion' averages over no coalitions"),
+        (["occlusion", "--index", "banzhaf"], "index: got 'banzhaf', wanted one of scores with the estimator"),
+        (["occlusion", "--order", "2"], "order: got 2, wanted 1 with the estimator 'occlusion'"),
+    ],
+)
+def test_what_means_nothing_to_a_method_is_refused_before_any_model(options, message, no_model, tmp_path, capsys):
+    out = ["--out", str(tmp_path / "x.html")]
+    assert main(["explain", "scene:3", "--estimator", *options, *out]) == 2
+    printed = capsys.readouterr().err
+    assert printed.startswith(f"fixlip: {message}") and printed.count("\n") == 1
+
+
+def test_the_library_refuses_it_too():
+    import fixlip
+
+    for options in ({"budget": 64}, {"p": 0.3}):
+        with pytest.raises(ValueError, match="got .*, but the estimator 'occlusion'"):
+            fixlip.explain(None, None, "a cat", estimator="occlusion", **options)
+
+
+def test_a_baseline_goes_to_any_kind_of_file(tmp_path, capsys):
+    common = ["explain", "scene:3", "--estimator", "occlusion", "--p", "0.5", "--out"]
+    for kind in output.KINDS:
+        assert main([*common, str(tmp_path / f"x{kind}")]) == 0
+    printed = capsys.readouterr()
+    assert "forward and backward passes, about" in printed.err and "What occlusion finds relevant" in printed.out
+    with open(tmp_path / "x.csv", newline="", encoding="utf-8") as file:
+        assert {row["unit"] for row in csv.DictReader(file)} == {"logits"}
+
+
+def test_a_table_of_scores_does_not_claim_logits(tmp_path):
+    output.write(Explanation.from_heatmap(np.arange(49) / 1e4, mosaic(), name="mine"), tmp_path / "a.csv")
+    text = (tmp_path / "a.csv").read_text(encoding="utf-8")
+    rows = list(csv.DictReader(text.splitlines()))
+    assert "logit" not in text and {row["unit"] for row in rows} == {"scores of mine"}
+    assert float(rows[0]["value"]) == 0.0048, "as it is, not relative to the largest"
+
+
+def test_help_says_what_scores_and_budgets_mean(capsys):
+    text = help_of("explain", capsys)
+    assert "scores numbers by the rule of the method, averages over no masks" in text
+    assert "they rank patches and words and predict no similarity" in text
+    assert "takes as many forward and backward passes as it needs: no budget, no p" in text

@@ -14,10 +14,41 @@ from PIL import Image
 import fixlip
 from fixlip.__main__ import main
 from fixlip.experiments import datasets
+from fixlip.experiments.bench import DRAWN_AT
 from fixlip.experiments.runner import run
-from fixlip.experiments.settings import METHODS, WORD_BY_WORD, Settings, methods, row_keys, timed
+from fixlip.experiments.settings import (
+    AT_METAGAMES_COST,
+    METAGAME,
+    METHODS,
+    VALUES,
+    WITH_ITS_PASSES,
+    WORD_BY_WORD,
+    Settings,
+    row_keys,
+    timed,
+)
+from fixlip.metrics import quadrant
+from fixlip.samples import FEWEST_MASKS
 
 FIXLIP = "FIxLIP (weighted Banzhaf interactions)"
+FEW = (FIXLIP, VALUES, WORD_BY_WORD, "Shapley values", "Grad-ECLIP")
+
+
+@pytest.fixture
+def every_method():
+    """For tests of all methods."""
+
+
+@pytest.fixture(autouse=True)
+def few_methods(request):
+    """Most tests are as good with a few methods, and quicker."""
+    every = dict(METHODS)
+    if "every_method" not in request.fixturenames:
+        for name in METHODS.keys() - set(FEW):
+            del METHODS[name]
+    yield
+    METHODS.clear()
+    METHODS.update(every)  # in their order
 
 
 def settings(experiment, **options):
@@ -39,13 +70,14 @@ def save_scenes(folder, count):
 # ---- what is measured
 
 
-@pytest.mark.parametrize("experiment", ["insertion-deletion", "pointing-game", "faithfulness"])
-def test_every_item_has_a_row_for_every_method(experiment, tmp_path):
+@pytest.mark.slow
+@pytest.mark.parametrize("experiment", ["insertion-deletion", "pointing-game", "faithfulness", "context"])
+def test_every_item_has_a_row_for_every_method(experiment, tmp_path, every_method):
     path = run(settings(experiment), limit=2, out=tmp_path, progress=False)
     rows = read(path)
-    each = {"insertion-deletion": 1, "pointing-game": 4, "faithfulness": 2}[experiment]
-    assert len(rows) == 2 * len(methods(experiment)) * each
-    assert {row["method"] for row in rows} == set(methods(experiment))
+    each = {"pointing-game": 4, "faithfulness": 2}.get(experiment, 1)
+    assert len(rows) == 2 * len(METHODS) * each
+    assert {row["method"] for row in rows} == set(METHODS)
     assert len({tuple(row.items()) for row in rows}) == len(rows)
     text = path.with_suffix(".md").read_text(encoding="utf-8")
     assert "| emoji-clip | Shapley values |" in text and "Left out" not in text
@@ -60,31 +92,28 @@ def test_second_order_points_better_than_first(tmp_path):
     rows = read(run(settings("pointing-game", budget=96), limit=3, out=tmp_path, progress=False))
     score = {
         method: np.mean([float(row["pgr"]) for row in rows if row["method"] == method and row["objects"] != "1"])
-        for method in methods("pointing-game")
+        for method in METHODS
     }
-    assert score[FIXLIP] > 0.8 > 0.6 > score["weighted Banzhaf values"]
+    assert score[FIXLIP] > 0.8 > 0.6 > score[VALUES]
     # One map cannot point at several objects; a map for each word can.
     assert score[WORD_BY_WORD] > 0.8
 
 
 def test_one_word_at_a_time_is_first_order_of_captions_of_one_word(tmp_path, monkeypatch):
     from fixlip.encoders.huggingface import Encoder
-    from fixlip.metrics.pointing_game import quadrant
 
     encoded, encode = [], Encoder.embed_images
-    monkeypatch.setattr(Encoder, "embed_images", lambda *given: encoded.append(len(given[2])) or encode(*given))
     run_with = settings("pointing-game", ps=(0.3, 0.5), budget=40)
-    rows = read(run(run_with, limit=1, out=tmp_path, progress=False))
-    # Masked images are encoded once for each index, whatever the captions, and those of nothing and of the whole.
-    images = sum(encoded)
-    monkeypatch.undo()
+    with monkeypatch.context() as patch:
+        patch.setattr(Encoder, "embed_images", lambda *given: encoded.append(len(given[2])) or encode(*given))
+        rows = read(run(run_with, limit=1, out=tmp_path, progress=False))
     assert [(row["method"], float(row["p"]), int(row["objects"])) for row in rows] == row_keys(run_with, 49)
 
     (item,) = datasets.mosaics("emoji", 1).items
     encoder, correct, total = fixlip.load("emoji-clip"), 0.0, 0.0
     for k, word in enumerate(item.labels[:3]):
         game = fixlip.Game(encoder, item.read(), word)
-        patches = fixlip.sample(game, 40, seed=0, progress=False).explain(0.3, order=1).values[:49]
+        patches = fixlip.sample(game, 40, DRAWN_AT, seed=0, progress=False).explain(0.3, order=1).values[:49]
         here = quadrant((7, 7), k)
         elsewhere = np.any([quadrant((7, 7), j) for j in range(4) if j != k], axis=0)
         correct += np.maximum(patches[here], 0).sum() + np.maximum(-patches[elsewhere], 0).sum()
@@ -92,14 +121,15 @@ def test_one_word_at_a_time_is_first_order_of_captions_of_one_word(tmp_path, mon
     (row,) = (r for r in rows if (r["method"], r["p"], r["objects"]) == (WORD_BY_WORD, "0.3", "3"))
     assert float(row["pgr"]) == pytest.approx(correct / total, abs=1e-4)
     assert row["caption"] == " ".join(item.labels[:3])
-    assert images <= 2 * 40 + 2 * 4
+    # Masked images are encoded once, whatever the captions, p and index, and those of nothing and of the whole.
+    assert sum(encoded) <= 40 + 2
 
 
 def test_rows_and_curves_are_what_the_library_says(tmp_path):
     path = run(settings("insertion-deletion", seed=3), limit=1, out=tmp_path, progress=False)
     shown = fixlip.emoji.scene(datasets.FIRST_SCENE, objects=1 + datasets.FIRST_SCENE % 4)
     game = fixlip.Game(fixlip.load("emoji-clip"), shown.image, shown.caption)
-    explanation = fixlip.sample(game, 16, seed=3 * 10**7, progress=False).explain(0.5)
+    explanation = fixlip.sample(game, 16, DRAWN_AT, seed=3 * 10**7, progress=False).explain(0.5)
     from fixlip.metrics import area_between_curves, insertion_deletion
 
     curves = insertion_deletion(explanation, game)
@@ -116,10 +146,14 @@ def test_rows_and_curves_are_what_the_library_says(tmp_path):
 def test_runtime_is_measured_for_growing_budgets_from_what_an_estimator_needs(tmp_path):
     # Least squares on 49 patches has 1,226 coefficients to determine.
     tried = {("kernel", 2**k) for k in range(6, 12)} | {("crossmodal", 2048)}
-    assert set(timed(settings("runtime", budget=2048), 49)) == {(name, 0.5, budget) for name, budget in tried}
-    (row,) = read(run(settings("runtime", budget=64), limit=1, out=tmp_path, progress=False))
+    asked = {(name, 0.5, budget) for name, budget in tried} | {("Grad-ECLIP", 0.5, 0)}
+    assert set(timed(settings("runtime", budget=2048), 49)) == asked
+    row, other = read(run(settings("runtime", budget=64), limit=1, out=tmp_path, progress=False))
     assert (row["method"], row["budget"]) == ("kernel", "64")
     assert float(row["encoding_seconds"]) > 0 and float(row["fitting_seconds"]) > 0
+    # What looks into the model takes one time, one forward and one backward pass of each encoder.
+    assert (other["method"], other["budget"], other["cost"]) == ("Grad-ECLIP", "0", "4")
+    assert float(other["encoding_seconds"]) > 0 and float(other["fitting_seconds"]) == 0
 
 
 def test_the_summary_is_the_mean_and_standard_deviation_over_items(tmp_path):
@@ -127,6 +161,124 @@ def test_the_summary_is_the_mean_and_standard_deviation_over_items(tmp_path):
     values = [float(r["spearman"]) for r in read(path) if r["method"] == FIXLIP and r["at"] == "0.5"]
     wanted = f"| emoji-clip | {FIXLIP} | 0.5 | 0.5 | {np.mean(values):.3f} ± {np.std(values):.3f} |"
     assert wanted in path.with_suffix(".md").read_text(encoding="utf-8")
+
+
+# ---- costs, abstentions, context
+
+
+def test_rows_tell_what_they_cost(tmp_path, every_method):
+    run_with = settings("pointing-game", budget=40)
+    rows = read(run(run_with, limit=1, out=tmp_path, progress=False))
+    cost = {(row["method"], int(row["objects"])): int(row["cost"]) for row in rows}
+    (item,) = datasets.mosaics("emoji", 1).items
+    encoder = fixlip.load("emoji-clip")
+    for objects in (1, 4):
+        game = fixlip.Game(encoder, item.read(), " ".join(item.labels[:objects]))
+        captions = 2**game.n_text
+        assert cost[FIXLIP, objects] == 40 + captions
+        assert cost[WORD_BY_WORD, objects] == 40 + sum(
+            2 ** fixlip.Game(encoder, item.read(), word).n_text for word in item.labels[:objects]
+        )
+        assert cost["GAME", objects] == 4
+        assert cost["occlusion", objects] == game.n_players + 2
+        # One forward and one backward pass for every masked caption, and the picture itself.
+        metagame = 2 * captions + 1
+        assert cost[METAGAME, objects] == metagame
+        assert cost[AT_METAGAMES_COST, objects] == max(metagame, FEWEST_MASKS + captions)
+        assert cost[WITH_ITS_PASSES, objects] == max(metagame, FEWEST_MASKS) + captions
+
+
+def test_a_method_that_abstains_is_counted_and_drops_nothing(tmp_path, monkeypatch):
+    """One that fails on the first item, one that gives only zeros, and one without a prediction."""
+    from fixlip.experiments.bench import Bench, Made
+
+    make, items = Bench._make, []
+
+    def patched(self, one, p):
+        items.append(self.game.text)
+        if one.method == "grad-eclip" and self.game.text == items[0]:
+            raise ValueError("grad-eclip: it cannot.")
+        made = make(self, one, p)
+        if one is METHODS["Shapley values"]:
+            explanation = dataclasses.replace(made.explanation, attributions=np.zeros(self.game.n_players))
+            return Made(explanation, made.images, made.passes)
+        return made
+
+    before = read(run(settings("faithfulness"), limit=2, out=tmp_path / "before", progress=False))
+    monkeypatch.setattr(Bench, "_make", patched)
+    path = run(settings("faithfulness"), limit=2, out=tmp_path / "after", progress=False)
+    for old, new in zip(before, read(path), strict=True):
+        silent = new["method"] == "Shapley values" or (new["method"], new["caption"]) == ("Grad-ECLIP", items[0])
+        assert (new["spearman"] == "nan") == silent
+        assert silent or old == new
+    lines = path.with_suffix(".md").read_text(encoding="utf-8").splitlines()
+    (zeros,) = (line for line in lines if line.startswith("| emoji-clip | Shapley values | 0.5 |"))
+    assert zeros.endswith("| spearman: 2, r2: 2 | 2 |") or zeros.endswith("| spearman: 2 | 2 |")
+    (failed,) = (line for line in lines if line.startswith("| emoji-clip | Grad-ECLIP | 0.5 |"))
+    assert "spearman: 1" in failed and failed.endswith("| 2 |") and " – " in failed
+
+
+def test_context_is_right_for_a_model_that_is_known(monkeypatch):
+    """An explanation that is the game's own second-order Taylor expansion, of a game that has no higher order."""
+    from fixlip.experiments import context
+    from fixlip.experiments.bench import Bench, Made
+
+    encoder = fixlip.load("emoji-clip")
+    (item,) = datasets.mosaics("emoji", 1).items
+    bench = Bench(fixlip.Game(encoder, item.read(), item.caption), 16, 0)
+    rng = np.random.default_rng(0)
+    truth = {}
+
+    def known(game, masks):
+        if game.text not in truth:
+            pairs = np.triu(rng.normal(size=(game.n_players,) * 2), 1)
+            truth[game.text] = (rng.normal(size=game.n_players), pairs + pairs.T)
+        single, pairs = truth[game.text]
+        return 1.0 + masks @ single + np.einsum("mi,ij,mj->m", masks, pairs, masks) / 2
+
+    monkeypatch.setattr(context, "ask", known)
+    asked = context.questions(bench, item.labels, 0)
+    known(asked.bound.game, np.ones((1, asked.bound.game.n_players)))
+    made = []
+    for one in asked.benches:
+        single, pairs = truth[one.game.text]
+        made.append(Made(fixlip.Explanation(1.0, single, pairs, one.game.subject), 0, 0))
+    scores = context.answers(asked, made)
+    for name in ("change_spearman", "change_r2", "context_spearman", "context_change"):
+        assert scores[name] == pytest.approx(1.0)
+    # By hand: what the two words put on the cell of the first object.
+    _, pairs = truth[asked.bound.game.text]
+    cell = quadrant((7, 7), 0)
+    n = asked.bound.game.n_image
+    present, absent = (np.maximum(pairs[:n, tokens].sum(axis=1), 0) for tokens in asked.bound_tokens)
+    assert scores["binding"] == pytest.approx(present[cell].sum() / (present[cell].sum() + absent[cell].sum()))
+    assert scores["absent_share"] == pytest.approx(absent[cell].sum() / absent.sum())
+
+
+def test_first_order_cannot_bind_and_one_word_cannot_tell_context(tmp_path):
+    rows = read(run(settings("context", budget=40), limit=1, out=tmp_path, progress=False))
+    found = {row["method"]: row for row in rows}
+    assert found[VALUES]["binding"] == found["Grad-ECLIP"]["binding"] == "0.5"
+    assert found[WORD_BY_WORD]["context_change"] == "nan" != found[FIXLIP]["context_change"]
+    assert found["Grad-ECLIP"]["change_r2"] == "nan" != found[FIXLIP]["change_r2"]
+
+
+def test_randomisation_goes_down_level_by_level(tmp_path):
+    from fixlip.baselines import grad_eclip
+    from fixlip.metrics import agreement_of_maps, randomised
+
+    rows = read(run(settings("randomisation", budget=16), limit=1, out=tmp_path, progress=False))
+    (item,) = datasets.pairs("emoji", 1).items
+    encoder = fixlip.load("emoji-clip")
+    levels = dict(randomised(encoder, 0))
+    assert list(dict.fromkeys(row["randomised"] for row in rows)) == list(levels)
+    before = grad_eclip(fixlip.Game(encoder, *item.read()))
+    for level, other in levels.items():
+        (row,) = (row for row in rows if (row["randomised"], row["method"]) == (level, "Grad-ECLIP"))
+        after = grad_eclip(fixlip.Game(other, *item.read()))
+        assert float(row["patches"]) == pytest.approx(agreement_of_maps(before, after).patches, abs=1e-5)
+        assert row["interactions"] == "nan" and row["cost"] == "4"
+    assert all(row["interactions"] != "nan" for row in rows if row["method"] == FIXLIP)
 
 
 # ---- settings

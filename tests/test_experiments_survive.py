@@ -17,11 +17,13 @@ from fixlip.encoders.huggingface import Encoder
 from fixlip.experiments import runner, tasks
 from fixlip.experiments.runner import run
 from fixlip.experiments.settings import Settings, explained
+from fixlip.experiments.tables import SCORES
 
 SETTINGS = Settings("insertion-deletion", "emoji-clip", (0.5,), 16)
 NAME = "insertion-deletion-emoji-clip"
 TABLE, CURVES = f"{NAME}.csv", f"{NAME}-curves.csv"
-ITEMS, ROWS, POINTS = 3, 4, 4 * 51
+ITEMS, ROWS = 3, len(explained(SETTINGS))
+POINTS = ROWS * 51
 CODE = """
 from fixlip.experiments.runner import run
 from fixlip.experiments.settings import Settings
@@ -42,7 +44,7 @@ def made_up(settings, encoder, item, seed):
     rng, caption = np.random.default_rng(seed), item.read()[1]
     for method, p in explained(settings):
         points = [{"removed": k / 50, "insert": float(rng.random()), "delete": float(rng.random())} for k in range(51)]
-        scores = {"aid": float(rng.random()), "mean_difference": float(rng.random())}
+        scores = {name: float(rng.random()) for name in SCORES["insertion-deletion"]}
         yield {"caption": caption, "method": method, "p": p, **scores}, points
 
 
@@ -107,7 +109,7 @@ def cut(table, rows, partial_row=0):
         (0, 0, [0, 1, 2]),
         (0, 12, [0, 1, 2]),  # in the first row of an item
         (ROWS, 12, [1, 2]),
-        (2 * ROWS + 2, 0, [2]),  # two of four rows
+        (2 * ROWS + 2, 0, [2]),  # two of its rows
         (2 * ROWS + 3, 70, [2]),  # in a number
         (3 * ROWS - 1, -1, [2]),  # the last line's end
     ],
@@ -176,7 +178,7 @@ def test_a_smaller_limit_keeps_the_other_items_but_does_not_count_them(copy, mad
 @pytest.mark.slow
 @pytest.mark.parametrize("call", [2, 3, 5])
 def test_an_interruption_ends_the_run_and_drops_the_item_in_work(call, tmp_path, undisturbed, monkeypatch):
-    """Each item encodes three times or more: masked images for Banzhaf and Shapley, and the curves' subsets."""
+    """Each item encodes many times: masked images, and the subsets of every method's curves."""
     whole, calls = Encoder.embed_images, []
 
     def embed_images(self, pixels, masks):
@@ -271,7 +273,7 @@ def test_a_disk_that_fills_while_rows_are_added(name, copy, made_up_whole, full_
     else:
         (copy / CURVES).unlink()
         (copy / TABLE).unlink()
-        full_disk(400)
+        full_disk(1300)
     before = {path.name: path.read_bytes() for path in copy.glob("*.csv")}
     with pytest.raises(ValueError, match=NO_ROOM):
         go_on(copy)
@@ -289,7 +291,7 @@ def test_a_disk_that_is_full_when_the_table_is_put_in_order(copy, made_up_whole,
         header, *lines = (copy / name).read_bytes().splitlines(keepends=True)
         (copy / name).write_bytes(header + b"".join(lines[each:] + lines[:each]))
     before = {name: (copy / name).read_bytes() for name in (TABLE, CURVES)}
-    full_disk(400)
+    full_disk(1300)
     with pytest.raises(ValueError, match=NO_ROOM):
         go_on(copy)
     full_disk(-1)

@@ -12,7 +12,6 @@ import fixlip
 from fixlip import Explanation
 from fixlip.masks import enumerate_masks
 from fixlip.metrics import (
-    Curves,
     PointingGame,
     agreement,
     area_between_curves,
@@ -93,8 +92,22 @@ def test_the_weighted_share_of_variance_counts_masks_by_their_weights(rng):
 
 def test_predictions_that_never_vary_have_no_correlation(rng):
     constant = dataclasses.replace(mosaic(), attributions=np.zeros(53), interactions=np.zeros((53, 53)))
-    scores = faithfulness(constant, Answering(lambda masks: masks.sum(axis=1)))
-    assert np.isnan([scores.spearman, scores.pearson, scores.kendall]).all() and scores.r2 < 0.01
+    for explanation in (constant, dataclasses.replace(constant, unit="scores")):
+        scores = faithfulness(explanation, Answering(lambda masks: masks.sum(axis=1)))
+        assert np.isnan([scores.spearman, scores.pearson, scores.kendall]).all()
+        assert scores.r2 < 0.01 if explanation.predicts else np.isnan(scores.r2)
+
+
+def test_scores_are_ranked_and_compared_up_to_a_scale_but_predict_nothing(rng):
+    logits = mosaic()
+    scores = dataclasses.replace(
+        logits, constant=0.0, attributions=logits.attributions / 7, interactions=logits.interactions / 7, unit="scores"
+    )
+    toy = Answering(lambda masks: logits.predict(masks) + np.cos(masks @ np.arange(53)))
+    wanted, found = faithfulness(logits, toy), faithfulness(scores, toy)
+    for name in ("spearman", "pearson", "kendall"):
+        assert getattr(found, name) == pytest.approx(getattr(wanted, name)) and getattr(found, name) > 0.5
+    assert np.isnan([found.r2, found.weighted_r2, found.mse, found.mae]).all()
 
 
 class Answering:
@@ -188,13 +201,8 @@ def test_curves_equal_the_published_ones(oracle, game, name, order):
     scale = np.ptp(table[f"{name}_o{order}_lif"])
     np.testing.assert_allclose(curves.insert, table[f"{name}_o{order}_lif"], atol=2e-4 * scale)
     np.testing.assert_allclose(curves.delete, table[f"{name}_o{order}_mif"], atol=2e-4 * scale)
-    exact = Curves(
-        curves.insert_masks,
-        curves.delete_masks,
-        table[f"{name}_o{order}_lif"].astype(float),
-        table[f"{name}_o{order}_mif"].astype(float),
-        order,
-    )
+    theirs = (table[f"{name}_o{order}_{side}"].astype(float) for side in ("lif", "mif"))
+    exact = dataclasses.replace(curves, **dict(zip(("insert", "delete"), theirs, strict=True)))
     insert, delete = exact.on_grid()
     np.testing.assert_allclose(insert, table[f"{name}_o{order}_grid_lif"], atol=1e-5)
     np.testing.assert_allclose(delete, table[f"{name}_o{order}_grid_mif"], atol=1e-5)
@@ -288,6 +296,23 @@ def test_labels_are_found_among_tokens_that_only_look_like_them():
     assert tokens_of(("a", "a"), explanation) == [[49], [53]], "each label after the one before it"
     with pytest.raises(ValueError, match="labels: 'ball' has no token"):
         tokens_of(("butterfly", "ball"), explanation)
+
+
+def test_an_explanation_that_is_zero_points_nowhere():
+    nothing = dataclasses.replace(mosaic(), attributions=np.zeros(53), interactions=np.zeros((53, 53)))
+    scores = [pointing_game(one, [[49], [50, 51]]) for one in (nothing, dataclasses.replace(nothing, order=1))]
+    scores.append(score_maps(np.zeros((2, 49)), (7, 7)))
+    for score in scores:
+        assert np.isnan(score.pgr) and score.correct == score.wrong == score.sign_ratio == 0
+        assert not score.by_cell.any()
+
+
+def test_a_single_row_of_patches_has_no_four_cells():
+    row = Explanation(0.0, np.ones(9), np.zeros((9, 9)), Subject(7, 2, tuple("abcdefghi"), (1, 7)))
+    with pytest.raises(ValueError, match="grid: got 1 x 7 patches, which have no four cells; wanted 2 x 2 or more"):
+        pointing_game(row, [[7]])
+    with pytest.raises(ValueError, match="grid: got 7 x 1 patches"):
+        score_maps(np.ones((1, 7)), (7, 1))
 
 
 def test_mosaics_are_made_of_any_four_pictures():

@@ -201,7 +201,7 @@ def test_what_is_shown_follows_from_the_traits(page):
     state = {
         "nImage": 2, "columns": 2, "labels": ["sky", "sea", "blue"], "masking": False, "live": True, "words": "",
         "present": [True] * 3, "selected": -1, "hovered": -1, "scales": [], "scaling": "joint", "edges": 1,
-        "quantity": "",
+        "quantity": "", "unit": "logits", "relative": False,
         "interval": INTERVAL, "colours": {"negative": NEGATIVE, "neutral": NEUTRAL, "positive": POSITIVE},
         "values": [2.0, -1.5, 0.5], "errors": [0.1, 1.0, 0.1],
         "interactions": [0, 1, -3, 1, 0, 2, -3, 2, 0], "pairErrors": [0.25] * 9, "notes": [],

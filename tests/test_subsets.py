@@ -1,4 +1,5 @@
 import itertools
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -7,10 +8,10 @@ from toys import published, quadratic
 from fixlip.subsets import subsets
 
 
-def search(explanation, *method_and_starts):
+def search(explanation, *method_and_starts, sizes=None):
     first_order = explanation.first_order().attributions
     numbers = explanation.constant, explanation.attributions, explanation.interactions
-    return subsets(*numbers, *method_and_starts, first_order=first_order)
+    return subsets(*numbers, *method_and_starts, first_order=first_order, sizes=sizes)
 
 
 @pytest.mark.parametrize("name", ["p3", "p5", "p7", "shap"])
@@ -76,6 +77,74 @@ def test_an_explanation_gives_its_highest_and_lowest_subset():
         explanation.highest(7)
 
 
+def test_one_size_is_searched_alone_and_once(monkeypatch):
+    explanation, asked = quadratic(120), []
+
+    def watched(*numbers, sizes=None, **options):
+        asked.append(sizes)
+        return subsets(*numbers, sizes=sizes, **options)
+
+    monkeypatch.setattr("fixlip.explanation.subsets", watched)
+    high, low = explanation.highest(10), explanation.lowest(10)
+    high[:] = False
+    assert explanation.highest(10).sum() == low.sum() == 10, "what was given away can be changed without harm"
+    assert asked == [[10]]
+    np.testing.assert_array_equal(explanation.highest(10), explanation.subsets.highest[9])
+    np.testing.assert_array_equal(low, explanation.subsets.lowest[9])
+
+
+@pytest.mark.parametrize("n", [11, 60, 130])
+@pytest.mark.parametrize("order", [1, 2])
+def test_some_sizes_give_what_all_sizes_give(n, order):
+    explanation = quadratic(n, seed=4)
+    explanation = explanation if order == 2 else explanation.first_order()
+    sizes = [7, n, 1, 3]
+    for method in ("auto", "greedy", "swaps"):
+        every, some = search(explanation, method), search(explanation, method, sizes=sizes)
+        rows = np.array(sizes) - 1
+        assert every.sizes.tolist() == list(range(1, n + 1)) and some.sizes.tolist() == sizes
+        for name in ("highest", "lowest", "highest_values", "lowest_values"):
+            np.testing.assert_array_equal(getattr(some, name), getattr(every, name)[rows])
+
+
+def test_no_exchange_of_two_players_improves_what_swaps_find():
+    explanation = quadratic(40, seed=2)
+    found = search(explanation, "swaps", sizes=[5, 20, 33])
+    for masks, sign in ((found.highest, 1), (found.lowest, -1)):
+        for mask in masks:
+            tried = []
+            for leaving, joining in itertools.product(np.flatnonzero(mask), np.flatnonzero(~mask)):
+                other = mask.copy()
+                other[[leaving, joining]] = False, True
+                tried.append(other)
+            best = (sign * explanation.predict(np.array(tried))).max()
+            assert best <= sign * explanation.predict(mask)[0] + 1e-7
+
+
+def test_without_interactions_sorting_is_exact_for_any_number_of_players():
+    explanation = quadratic(1034, first=np.random.default_rng(1).normal(size=1034), second=np.zeros((1034, 1034)))
+    found = search(explanation, sizes=[3, 500])
+    assert found.method == "exact" and search(explanation, "exact", sizes=[3]).method == "exact"
+    ranked = np.sort(explanation.attributions)
+    for row, size in enumerate((3, 500)):
+        assert found.highest[row].sum() == found.lowest[row].sum() == size
+        assert found.highest_values[row] == pytest.approx(0.5 + ranked[-size:].sum())
+        assert found.lowest_values[row] == pytest.approx(0.5 + ranked[:size].sum())
+
+
+def test_memory_stays_bounded_with_four_hundred_players():
+    """Exchanging in all subsets at once took an array of players cubed, half a gigabyte here."""
+    explanation = quadratic(410)
+    tracemalloc.start()
+    try:
+        assert explanation.highest(200).sum() == 200
+        search(explanation, sizes=range(8, 411, 8))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 20 * 2**20
+
+
 def test_enumeration_finds_what_trying_every_combination_finds():
     explanation = quadratic(7, seed=3)
     found = search(explanation, "exact")
@@ -114,3 +183,11 @@ def test_of_many_players_first_order_values_choose_starts_too():
 def test_what_does_not_fit_is_refused(options, message):
     with pytest.raises(ValueError, match=message):
         search(quadratic(20), *options)
+
+
+@pytest.mark.parametrize("sizes", [[0], [21], [-1], [2.5], [[1, 2]], ["a"], [True]])
+def test_sizes_that_no_subset_has_are_refused(sizes):
+    with pytest.raises(ValueError, match=r"sizes: got \[.*\], wanted numbers of players from 1 to 20"):
+        search(quadratic(20), sizes=sizes)
+    with pytest.raises(ValueError, match="sizes: got none, wanted at least one"):
+        search(quadratic(20), sizes=[])

@@ -235,6 +235,18 @@ def test_curves_follow_p_and_the_scrubber_shows_the_subset(samples):
     assert shown.state.found.areas()["second order"] == pytest.approx(area) and f"{area:.2f}" in shown.areas.value
 
 
+def test_with_more_than_a_hundred_players_the_scrubber_goes_in_steps_of_two_percent():
+    fine = fixlip.load("emoji-clip-fine", device="cpu")
+    shown = fixlip.emoji.scene(3)
+    game = fixlip.Game(fine, shown.image, shown.caption)
+    explanation = fixlip.explain(fine, shown.image, shown.caption, budget=64, order=1, progress=False)
+    panel = widgets.InsertionDeletion(explanation, game)
+    assert (panel.step.max, panel.step.description, panel.play.max) == (50, "steps of 2 % removed", 50)
+    assert {len(curve["y"]) for curve in panel.plot.curves} == {51}
+    panel.step.value = 25
+    assert panel.plot.at == 25 and sum(panel.view.present) == pytest.approx(game.n_players / 2, abs=0.5)
+
+
 def test_a_second_explanation_can_be_compared(samples):
     shown = widgets.InsertionDeletion(samples.explain(0.5), samples.game, samples.explain(0.3))
     assert shown.p.disabled and "the other" in shown.state.found.areas() and len(shown.plot.curves) == 6
@@ -263,7 +275,7 @@ def test_curves_can_be_cancelled_and_those_before_stay(samples, monkeypatch):
     shown = widgets.InsertionDeletion(samples)
     before, computed = shown.plot.curves, []
 
-    def and_then_cancel(explanation, game):
+    def and_then_cancel(explanation, game, **options):
         computed.append(explanation.p)
         shown.cancel.click()
         return insertion_deletion(explanation, game)
@@ -276,6 +288,20 @@ def test_curves_can_be_cancelled_and_those_before_stay(samples, monkeypatch):
     assert shown.plot.curves == before and "at p = 0.50" in shown.picture().words, (
         "the picture says whose curves these are"
     )
+    monkeypatch.undo()
+    encode, encoded = type(samples.game.encoder)._batches, []
+
+    def cancel_after_a_batch(self, embed, masks):
+        for batch in encode(self, embed, masks):
+            encoded.append(len(batch))
+            shown.cancel.click()
+            yield batch
+
+    monkeypatch.setattr(type(samples.game.encoder), "_batches", cancel_after_a_batch)
+    shown.p.value = 0.7
+    shown.wait()
+    assert len(encoded) == 1 and "cancelled" in shown.message.value, "heeded in the middle of an explanation, too"
+    assert shown.plot.curves == before
     monkeypatch.undo()
     shown.p.value = 0.3
     shown.wait()

@@ -13,14 +13,28 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .chefer import game as game
+    from .chefer import rollout as rollout
     from .dense import maskclip as maskclip
     from .eclip import grad_eclip as grad_eclip
+    from .jacobians import exclip as exclip
+    from .jacobians import exclip_matrix as exclip_matrix
+    from .meta import metagame as metagame
+    from .meta import third_order as third_order
+    from .plain import gradient_input as gradient_input
     from .plain import occlusion as occlusion
 
 _HOME = {
-    "occlusion": "plain",
+    "exclip": "jacobians",
+    "exclip_matrix": "jacobians",
+    "game": "chefer",
     "grad_eclip": "eclip",
+    "gradient_input": "plain",
     "maskclip": "dense",
+    "metagame": "meta",
+    "occlusion": "plain",
+    "rollout": "chefer",
+    "third_order": "meta",
 }
 __all__ = [*_HOME]
 

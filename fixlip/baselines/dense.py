@@ -66,7 +66,7 @@ def _dense(residual: bool, game: Game, side: str) -> Tensor:
 
 def _route(residual: bool) -> Route:
     title = "MaskCLIP (residual=True)" if residual else "MaskCLIP"
-    return Route("maskclip", title, partial(_maps, residual), lambda game, side, m: 1)
+    return Route("maskclip", title, partial(_maps, residual), lambda game, side, m: 1, linear=True)
 
 
 MASKCLIP = _route(residual=False)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from ..answers import text_budget
 from ..estimators.indices import SCORES
 from ..estimators.methods import PASSES, Method, Request
 from ..subject import AnyGame
@@ -16,15 +17,34 @@ if TYPE_CHECKING:
 Passes = Callable[[int, int, str], int | None]  # of n_image, n_text and the basis
 
 
-def _method(name: str, what: str, order: int, passes: Passes) -> Method:
-    """A baseline that takes a game and nothing else, named as its function in this package; imported when it is run."""
+def _method(name: str, what: str, order: int, passes: Passes, is_long: bool = False) -> Method:
+    """A baseline that takes a game, and `progress` if it is long, named as its function here; imported when it runs."""
 
     def run(game: AnyGame, request: Request) -> Explanation:
         explain: Any = getattr(import_module(__package__), name.replace("-", "_"))
-        result: Explanation = explain(game)
+        result: Explanation = explain(game, progress=request.progress) if is_long else explain(game)
         return result
 
-    return Method(name, what, "game", (SCORES,), run, passes, _check, counts=PASSES, orders=(order,))
+    return Method(
+        name, what, "game", (SCORES,), run, passes, _check, counts=PASSES, orders=(order,), takes_budget=False
+    )
+
+
+def _metagame(base: str, title: str, backward: bool = True) -> Method:
+    """The metagame of a base that takes one forward pass for all captions, and maybe a backward pass for each."""
+
+    def run(game: Any, request: Request) -> Explanation:
+        from .meta import metagame
+
+        return metagame(game, base, request.p, request.index, request.budget, request.seed)
+
+    def passes(n_image: int, n_text: int, basis: str) -> int:
+        captions = min(1 << n_text, text_budget(n_text))
+        return captions + 1 + captions * int(backward)
+
+    what = f"{title} under masked captions, so that every word has a map of its own (2026)"
+    indices = ("banzhaf", "shapley")
+    return Method(f"metagame-{base}", what, "game", indices, run, passes, _check, counts=PASSES, orders=(2,))
 
 
 def _check(game: AnyGame, request: Request) -> None:
@@ -43,6 +63,24 @@ METHODS = {
             lambda n_image, n_text, basis: n_image + n_text + 2,
         ),
         _method(
+            "gradient-input",
+            "gradient times input: the similarity's first-order expansion at the whole pair",
+            1,
+            lambda n_image, n_text, basis: 4,
+        ),
+        _method(
+            "rollout",
+            "attention rollout: where each encoder looks, whatever the other side is",
+            1,
+            lambda n_image, n_text, basis: 2,
+        ),
+        _method(
+            "game",
+            "attention times its positive gradients, in the last layer (Chefer et al. 2021)",
+            1,
+            lambda n_image, n_text, basis: 4,
+        ),
+        _method(
             "grad-eclip",
             "gradients at the last attention's output, times values, times similarity of keys",
             1,
@@ -54,5 +92,15 @@ METHODS = {
             1,
             lambda n_image, n_text, basis: 2,
         ),
+        _method(
+            "exclip",
+            "products of both encoders' integrated Jacobians: patches with tokens, and nothing else",
+            2,
+            lambda n_image, n_text, basis: None,  # grows with begin, end, class and padding, too
+            is_long=True,
+        ),
+        _metagame("grad-eclip", "Grad-ECLIP"),
+        _metagame("game", "GAME"),
+        _metagame("maskclip", "MaskCLIP", backward=False),
     )
 }

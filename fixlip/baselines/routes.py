@@ -23,6 +23,8 @@ from ..subject import end_values
 
 SIDES = ("image", "text")
 Tensor = torch.Tensor
+# 64 MB in float32; a backward pass holds a few tensors of that size.
+_MOST_NUMBERS = 2**24
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,7 @@ class Route:
             map of that side's players for each, (m, n).
         passes: of a game, a side and m, how many forward and backward passes of that side's encoder this takes.
         unit: of its maps, "logits" or "scores".
+        linear: whether maps are linear in the embeddings of the other side, which then may be of any length.
     """
 
     name: str
@@ -43,6 +46,7 @@ class Route:
     maps: Callable[[Game, str, Tensor], Tensor]
     passes: Callable[[Game, str, int], int]
     unit: str = "scores"
+    linear: bool = False
 
 
 def first_order(game: Game, route: Route) -> Explanation:
@@ -89,7 +93,17 @@ def maps_of(game: Game, route: Route, side: str, others: BoolArray | None = None
     Raises:
         ValueError: if there are others than finite numbers among them.
     """
-    found = route.maps(game, side, directions(game, side, others)).detach().double().cpu().numpy()
+    return maps_along(game, route, side, directions(game, side, others))
+
+
+def maps_along(game: Game, route: Route, side: str, directions: Tensor) -> FloatArray:
+    """Maps (m, n) of one side's players for embeddings (m, d) of the other side; as `maps_of` otherwise.
+
+    Gradients can be taken whatever mode the caller is in.
+    """
+    with torch.inference_mode(False), torch.enable_grad():
+        # A tensor made in inference mode cannot take part in a gradient; its clone can.
+        found = route.maps(game, side, directions.clone()).detach().double().cpu().numpy()
     if not np.isfinite(found).all():
         raise ValueError(f"{route.name}: {np.count_nonzero(~np.isfinite(found))} scores are no finite numbers.")
     return np.asarray(found, np.float64)
@@ -106,6 +120,25 @@ def tower_of(game: Game, side: str) -> Tower:
     """One half of the game's model, with the game's picture or caption."""
     pixels, caption = game.inputs
     return image_tower(game.encoder, pixels) if side == "image" else text_tower(game.encoder, caption)
+
+
+def gradients(embedding: Tensor, inputs: list[Tensor], directions: Tensor) -> list[Tensor]:
+    """Gradients (m, ...) of <embedding, direction> at each input (1, ...), for directions (m, d).
+
+    One backward pass a direction, all through the graph of one forward pass: what an encoder computes does not depend
+    on the other side.
+    """
+    along = directions[:, None].to(embedding.dtype)
+    found = torch.autograd.grad(embedding, inputs, along, retain_graph=True, is_grads_batched=True)
+    return [gradient[:, 0] for gradient in found]
+
+
+def chunks(tower: Tower, directions: Tensor) -> tuple[Tensor, ...]:
+    """The directions in chunks small enough for the backward pass of a tower, which holds all attention weights."""
+    length, width = tower.embedded.shape[1:]
+    numbers = length * max(4 * width, length * tower.blocks[0].heads)
+    found: tuple[Tensor, ...] = directions.split(max(1, _MOST_NUMBERS // numbers))
+    return found
 
 
 def batches(game: Game, directions: Tensor) -> tuple[Tensor, ...]:

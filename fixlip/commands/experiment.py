@@ -9,18 +9,31 @@ from pathlib import Path
 from typing import Any
 
 from ..experiments.tables import CURVE_SCORES, EXPLAINED, KEYS, SCORES
-from . import console, options
+from . import console, options, reproduce
 
 NAMES = tuple(SCORES)
+_LIMIT = 100
 _BUDGETS = {"runtime": 4096}
 _DATASETS = """\
 datasets:
   emoji       scenes whose truth is known, made on the spot
   FOLDER      pictures with captions: a captions.csv with the columns file and caption (file is a name within the
               folder), or a .txt beside each picture with its caption (dog.jpg, dog.txt);
-              for pointing-game instead four subfolders or more, each named by a label and full of its pictures
-  coco        captioned photos (wants `pip install datasets` and the hub); not for pointing-game
-  imagenet    the paper's ten games (likewise); for pointing-game
+              for pointing-game and context instead four subfolders or more, each named by a label and full of its
+              pictures
+  coco        captioned photos (wants `pip install datasets` and the hub); not for pointing-game and context
+  imagenet    the paper's ten games (likewise); for pointing-game and context
+"""
+_WHAT = """\
+experiments, each with all methods:
+  insertion-deletion  does the similarity stay while what is called important is kept, and fall when it is removed?
+  pointing-game       does a word point at its object in a mosaic of four?
+  faithfulness        do predictions, or sums of scores, follow the model on fresh masks?
+  context             what second order is for: removals of objects and words together, a word in its context, and
+                      which of two words an object belongs to
+  randomisation       does the explanation change when the model's weights become random, layer by layer? (slow, since
+                      every level is another model to be asked; --limit 20 will do)
+  runtime             how long does it take? (--limit 10 will do)
 """
 _FILES = """\
 FOLDER/NAME-MODEL.csv holds every row, .md beside it means over the items, .html a figure.
@@ -39,16 +52,22 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
         "experiment",
         help="run one of the paper's experiments, and write a table",
         description="Run one of the paper's experiments on many images, and write a table.",
-        epilog="\n".join((_DATASETS, _columns(), _FILES)),
+        epilog="\n".join((_WHAT, _DATASETS, reproduce.HELP, _columns(), _FILES)),
         parents=[shared],
     )
-    parser.add_argument("name", metavar="NAME", choices=NAMES, help=", ".join(NAMES))
+    parser.add_argument(
+        "name", metavar="NAME", choices=(*NAMES, reproduce.NAME), help=", ".join((*NAMES, reproduce.NAME))
+    )
     parser.add_argument("--dataset", default="emoji", metavar="NAME", help="see below; default emoji")
-    parser.add_argument("--limit", default="100", metavar="N", help="images at most, default 100")
+    reproduce.add(parser)
+    parser.add_argument(
+        "--limit", metavar="N", help=f"images at most, default {_LIMIT}; with reproduce what the protocol has"
+    )
     parser.add_argument(
         "--p", nargs="+", default=["0.3", "0.5", "0.7"], metavar="P", help="presence probabilities, default 0.3 0.5 0.7"
     )
     parser.add_argument("--budget", metavar="N", help="masked images for each; default 512, for runtime 4096")
+    parser.add_argument("--masks", metavar="N", help="fresh masks that faithfulness is measured on, default 1000")
     parser.add_argument("--workers", default="1", metavar="N", help="processes side by side, default 1")
     parser.add_argument("--dask", metavar="ADDRESS", help='Dask scheduler to use, or "local"')
     parser.add_argument(
@@ -60,9 +79,12 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
 def _columns() -> str:
     """What stands in the tables."""
     common = ("item", "caption", "model", "method", "p")
-    lines = ["columns of the table:", *_explain(common)]
+    lines = ["columns of the table:", *_explain((*common, "cost"))]
     for name in NAMES:
-        lines += [f"  {name}:", *_explain([key for key in KEYS[name] if key not in common] + [*SCORES[name]])]
+        lines += [
+            f"  {name}:",
+            *_explain([one for one in (*KEYS[name], *SCORES[name]) if one not in (*common, "cost")]),
+        ]
     lines += ["  insertion-deletion has the curves in a table of their own, FOLDER/NAME-MODEL-curves.csv:"]
     return "\n".join([*lines, *_explain(("removed", *CURVE_SCORES)), ""])
 
@@ -80,18 +102,24 @@ def run(given: argparse.Namespace) -> int:
     arguments: dict[str, Any] = {
         "ps": tuple(options.probability(p) for p in given.p),
         "budget": budget,
+        "masks": 1000 if given.masks is None else options.whole(given.masks, "masks", 2),
         "device": given.device,
         "dtype": given.dtype,
         "batch_size": options.batch_size(given.batch_size),
         "seed": options.whole(given.seed, "seed", 0),
     }
-    limit, workers = options.whole(given.limit, "limit"), options.whole(given.workers, "workers")
+    limit = None if given.limit is None else options.whole(given.limit, "limit")
+    workers = options.whole(given.workers, "workers")
     from ..experiments.runner import run as run_all
     from ..experiments.settings import Settings
 
-    settings = Settings(given.name, given.model, **arguments)
     try:
-        path = run_all(settings, given.dataset, limit, given.out, workers, given.dask, progress=not given.quiet)
+        if given.name == reproduce.NAME:
+            return reproduce.run(given, limit, workers, arguments)
+        settings = Settings(given.name, given.model, **arguments)
+        path = run_all(
+            settings, given.dataset, limit or _LIMIT, given.out, workers, given.dask, progress=not given.quiet
+        )
     except KeyboardInterrupt:
         console.note(
             f"interrupted; the items that were finished are kept in the folder {str(given.out)!r}: the same command "

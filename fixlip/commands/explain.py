@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..estimators.budgets import check_kernel
-from ..estimators.methods import Request
+from ..estimators.indices import SCORES
+from ..estimators.methods import Method, Request
 from ..masks import check_p
 from ..methods import METHODS, method_named
 from . import console, options, output
@@ -22,6 +23,13 @@ _LOG = logging.getLogger(__name__)
 # The maskings below are named here, since reading them from the library would load torch for --help; a test compares.
 
 
+def _budget(method: Method) -> str:
+    """What a budget means to a method."""
+    if not method.takes_budget:
+        return f"takes as many {method.counts} as it needs: no budget{', no p' if SCORES in method.indices else ''}"
+    return f"the budget counts {method.counts}{', drawn at p' if method.at_p else ''}"
+
+
 def _methods() -> str:
     """Estimators, with what they can give, from the library's table."""
     lines = []
@@ -30,7 +38,7 @@ def _methods() -> str:
         lines += [
             f"  {name:<10}  {method.what}",
             f"              indices {', '.join(method.indices)}; bases {', '.join(method.bases)}{gives}",
-            f"              the budget counts {method.counts}{', drawn at p' if method.at_p else ''}",
+            f"              {_budget(method)}",
         ]
     return "\n".join(lines)
 
@@ -43,6 +51,8 @@ indices:
   banzhaf     weighted Banzhaf interactions at p (the default)
   shapley     faithful Shapley interactions (FSII)
   sii         Shapley interactions (k-SII)
+  scores      numbers by the rule of the method, averages over no masks: in logits, or in a unit of its own, where they
+              rank patches and words and predict no similarity
 
 bases:
   full        all pairs of patches and tokens (the default)
@@ -52,7 +62,7 @@ bases:
 what the ending of --out says:
   .html       a report that opens offline
   .png        the picture alone
-  .csv        a table of all terms: patches, tokens and pairs of them, in logits, with standard errors
+  .csv        a table of all terms: patches, tokens and pairs of them, with standard errors and the unit of both
   .npz        everything, to go on with: fixlip.Explanation.load(FILE)
 
 examples:
@@ -86,7 +96,7 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
         "--budget",
         metavar="N",
         help="masked images to encode: more take longer and make smaller errors; default 512, other estimators than "
-        "kernel choose by the number of patches",
+        "kernel choose by the number of patches, and those that take what they need refuse one",
     )
     parser.add_argument(
         "--target-faithfulness",
@@ -118,7 +128,7 @@ def run(given: argparse.Namespace) -> int:
     # Everything that can be refused is refused before the first model call; torch is imported only after the rest.
     arguments, loading = _arguments(given), _loading(given)
     output.check_writable(given.out)
-    image, caption = _pair(given.image, given.caption)
+    image, caption = pair_of(given.image, given.caption)
     _check_method(arguments)
     from .. import explain, load
     from ..api import cost
@@ -183,7 +193,7 @@ def _check_method(arguments: dict[str, Any]) -> None:
         check_kernel(request.budget)
 
 
-def _pair(image: str, caption: str | None) -> tuple[Image, str]:
+def pair_of(image: str, caption: str | None) -> tuple[Image, str]:
     """The image and caption that the arguments name."""
     caption = None if caption is None else options.readable(caption, "text")
     if image.startswith(SCENE):

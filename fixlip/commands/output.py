@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import tempfile
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,10 +18,10 @@ if TYPE_CHECKING:
 KINDS = {".html": "report", ".png": "picture", ".csv": "table of all terms", ".npz": "data"}
 
 
-def check_writable(path: Path) -> None:
-    """Raise ValueError, before any work, if a result cannot be written to `path`."""
-    if path.suffix.lower() not in KINDS:
-        raise ValueError(f"out: got {str(path)!r}, wanted a name that ends in {', '.join(KINDS)}.")
+def check_writable(path: Path, kinds: Collection[str] = tuple(KINDS)) -> None:
+    """Raise ValueError, before any work, if `path` has none of the endings `kinds`, or nothing can be written there."""
+    if path.suffix.lower() not in kinds:
+        raise ValueError(f"out: got {str(path)!r}, wanted a name that ends in {', '.join(kinds)}.")
     # Trying is the only honest test: permissions, read-only disks and names that are too long all show.
     try:
         if path.is_dir():
@@ -38,19 +39,33 @@ def check_writable(path: Path) -> None:
 def write(explanation: Explanation, path: Path) -> Path:
     """Write a report, a picture, a table or the data, as the ending of `path` says; return where it lies.
 
+    Raises:
+        OSError, ValueError: as `saved` does.
+    """
+    return saved(path, "explanation", lambda target: _write(explanation, target))
+
+
+def saved(path: Path, name: str, save: Callable[[Path], Path]) -> Path:
+    """Save a result to `path`; return where it lies.
+
     If that fails although it could be written before (the disk filled up, say), an earlier file stays, and the result
     goes to the folder for temporary files instead, so that nothing computed is lost.
+
+    Args:
+        path: where it is to lie.
+        name: of the file elsewhere, without its ending.
+        save: writes it.
 
     Raises:
         OSError: if there is no room there either.
         ValueError: likewise.
     """
     try:
-        return _write(explanation, path)
+        return save(path)
     except (OSError, ValueError) as error:
-        refuge = Path(tempfile.mkdtemp(prefix="fixlip-")) / f"explanation{path.suffix}"
+        refuge = Path(tempfile.mkdtemp(prefix="fixlip-")) / f"{name}{path.suffix}"
         console.note(f"cannot write {str(path)!r} ({console.describe(error)}); writing elsewhere.")
-        return _write(explanation, refuge)
+        return save(refuge)
 
 
 def _write(explanation: Explanation, path: Path) -> Path:

@@ -1,6 +1,8 @@
 """Mutual knowledge: which concepts do both encoders know? After Sammani and Deligiannis, NeurIPS 2024.
 
-    study = fixlip.concepts.Study(encoder, fixlip.concepts.Classes.emoji(), fixlip.concepts.Bank.emoji())
+    from fixlip.concepts import Bank, Classes, Study
+
+    study = Study(fixlip.load("emoji-clip"), Classes.emoji(), Bank.emoji())
     found = study.image(picture)
     found.phrases(found.shared), found.overlap.information, found.overlap.chance()
 

@@ -80,11 +80,13 @@ class Block:
             bias: added to attention scores.
             heads: another number of heads than its own, as a published method wants it.
         """
-        layer, normed = self._layer, self._layer.layer_norm1(states)
-        projections = (layer.self_attn.q_proj, layer.self_attn.k_proj, layer.self_attn.v_proj)
-        query, key, value = (projection(normed) for projection in projections)
-        attention = attend(query, key, value, heads or self.heads, bias)
+        attention = attend(*self.ask(states), heads or self.heads, bias)
         return self.finish(states + self.project(attention.mixed)), attention
+
+    def ask(self, states: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Query, key and value, of the shape of the states (…, C) before the block; each position by itself."""
+        attention, normed = self._layer.self_attn, self._layer.layer_norm1(states)
+        return attention.q_proj(normed), attention.k_proj(normed), attention.v_proj(normed)
 
     def finish(self, states: Tensor) -> Tensor:
         """What the block makes of states (…, C) that its attention has been added to."""
@@ -259,7 +261,8 @@ def text_tower(encoder: Encoder, caption: Caption, input_ids: Tensor | None = No
     """
     text: Any = encoder.model.text_model
     ids = (caption.input_ids if input_ids is None else input_ids).to(encoder.device)[None]
-    players = caption.positions.to(encoder.device)
+    # A tensor made in inference mode, as the caption may have been, takes part in no gradient; its clone does.
+    players = caption.positions.clone().to(encoder.device)
     is_clip = hasattr(encoder.model, "text_projection")
     with torch.no_grad():
         embedded = text.embeddings(input_ids=ids)

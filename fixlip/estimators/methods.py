@@ -15,7 +15,7 @@ from ..extras import need
 from ..masks import MAX_ENUMERATED_PLAYERS, check_budget, check_p, check_seed
 from ..subject import AnyGame
 from .budgets import KERNEL_BUDGET, check_determined, check_kernel, least_squares_budget
-from .indices import INDICES, check_index
+from .indices import INDICES, SCORES, check_index
 
 if TYPE_CHECKING:
     from ..answers import Answers
@@ -61,6 +61,7 @@ class Method:
         counts: what its budget counts.
         gives: what it gives besides the numbers: "standard errors", "expected faithfulness".
         at_p: it needs masks drawn at the p of the result.
+        takes_budget: a budget means something to it; if not, it takes what it needs.
         run: of answers or a game, and a checked request.
         budget_of: default budget for (n_image, n_text, basis), or None where a budget has no meaning.
         check_game: refuses, before any model call, a request that a game is too large or a budget too small for.
@@ -78,6 +79,7 @@ class Method:
     counts: str = "masked images"
     gives: tuple[str, ...] = ()
     at_p: bool = False
+    takes_budget: bool = True
 
     def check(self, request: Request) -> Request:
         """The request in canonical form.
@@ -97,6 +99,16 @@ class Method:
             wanted = " or ".join(str(one) for one in sorted(self.orders))
             raise ValueError(f"order: got {order!r}, wanted {wanted} with the estimator {self.name!r}.")
         budget = None if request.budget is None else check_budget(request.budget)
+        if budget is not None and not self.takes_budget:
+            raise ValueError(
+                f"budget: got {budget:,}, but the estimator {self.name!r} takes as many {self.counts} as it needs; "
+                "leave it out."
+            )
+        if index == SCORES and p != Request.p:
+            raise ValueError(
+                f"p: got {p:g}, but the estimator {self.name!r} averages over no coalitions, and so has no p; leave it "
+                "out."
+            )
         return replace(request, p=p, index=index, order=order, seed=seed, budget=budget)
 
     def for_game(self, game: AnyGame, request: Request) -> Request:
@@ -255,6 +267,7 @@ METHODS = {
             lambda n_image, n_text, basis: None,
             _check_exact,
             counts="coalitions",
+            takes_budget=False,
         ),
     )
 }

@@ -43,14 +43,24 @@ class Readout:
         """Masks and embeddings of image and text."""
         return self.answers.image_side, self.answers.text_side
 
-    def explain(self, p: float, index: str = "banzhaf", order: int = 2) -> Explanation:
-        """The explanation at p, with standard errors and, for Banzhaf interactions, expected faithfulness."""
+    def explain(self, p: float, index: str = "banzhaf", order: int = 2, errors: bool = True) -> Explanation:
+        """The explanation at p, with standard errors and, for Banzhaf interactions, expected faithfulness.
+
+        Args:
+            p: presence probability.
+            index: one of `INDICES`.
+            order: 2 or 1.
+            errors: False leaves out standard errors and expected faithfulness, which take most of the time.
+        """
         index = check_index(index)
         found = coefficients(self.derivatives, self.answers.subject.n_players, index, p, self._ends(index))
         at = p if index == "banzhaf" else 0.5
         second = Explanation(*found, p=at, index=index, estimator="kernel", **self.answers.about())
+        found_at = second if order == 2 else second.first_order()
+        if not errors:
+            return found_at
         return replace(
-            second if order == 2 else second.first_order(),
+            found_at,
             stderr=self.standard_errors(p, index, order),
             value_errors=self.standard_errors(p, index, 1)[0] if order == 2 else None,
             expected_faithfulness=self.expected_faithfulness(p, order) if index == "banzhaf" else None,

@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 from .. import emoji
 from ..encoders.images import ImageSource, read_image
 from ..extras import need
-from ..metrics.pointing_game import CELLS, IMAGENET_CLASSES, PUBLISHED_GAMES, PointingGame, mosaic
+from ..metrics.pointing_game import CELLS, TILE, PointingGame, mosaic
+from .captions import PICTURES, captions, entries
+from .published import GAMES, Games, Labels
 from .tables import one_line
 
-PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif")
 # Far from the scenes that tests and chapters look at.
 FIRST_SCENE = 2 * 10**6
+COCO_IMAGES = 5000  # of the test split
 COCO, IMAGENET = "clip-benchmark/wds_mscoco_captions", "ILSVRC/imagenet-1k"
-Labels = tuple[str, str, str, str]
 
 
 class Item(Protocol):
@@ -46,6 +46,24 @@ class Pair:
     name: str
     read: Callable[[], tuple[ImageSource, str]]
     caption: str | None = None
+
+
+@dataclass(frozen=True)
+class Captioned:
+    """An image and all its captions, one of which is still to be chosen."""
+
+    name: str
+    read: Callable[[], ImageSource]
+    captions: tuple[str, ...]
+
+    @property
+    def caption(self) -> None:
+        """Not known yet."""
+        return None
+
+    def pair(self, caption: str) -> Pair:
+        """The image with one caption."""
+        return Pair(self.name, partial(_read_with, self.read, caption), caption)
 
 
 @dataclass(frozen=True)
@@ -83,7 +101,23 @@ class Dataset:
     left_out: list[str] = field(default_factory=list)
 
 
-def pairs(name: str, limit: int) -> Dataset:
+@dataclass(frozen=True)
+class Source:
+    """A dataset that a name alone does not find; `pairs` and `mosaics` take it in place of one.
+
+    Attributes:
+        name: what tables are said to be made with.
+        find: the dataset with so many items at most.
+    """
+
+    name: str
+    find: Callable[[int], Dataset]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def pairs(name: str | Source, limit: int) -> Dataset:
     """Images with captions.
 
     Args:
@@ -94,6 +128,8 @@ def pairs(name: str, limit: int) -> Dataset:
     Raises:
         ValueError: one sentence, if there is no such dataset or nothing in it.
     """
+    if isinstance(name, Source):
+        return name.find(limit)
     if name == "emoji":
         return Dataset([Pair(f"scene {k}", partial(_scene, FIRST_SCENE + k)) for k in range(limit)], limit)
     if name == "coco":
@@ -102,23 +138,49 @@ def pairs(name: str, limit: int) -> Dataset:
     return _listed_pairs(folder, limit)
 
 
-def mosaics(name: str, limit: int) -> Dataset:
+def captioned(name: str, limit: int | None) -> Dataset:
+    """Images, each with all its captions; whether a picture can be read shows when it is read.
+
+    Args:
+        name: as `pairs` takes it.
+        limit: how many images at most; None for all that there are.
+
+    Raises:
+        ValueError: one sentence, if there is no such dataset or nothing in it.
+    """
+    if name == "emoji":
+        if limit is None:
+            raise ValueError("limit: wanted a number, since emoji scenes have no end.")
+        return Dataset((_captioned_scene(k) for k in range(limit)), limit)
+    if name == "coco":
+        return Dataset(_captioned_coco(_stream(COCO, "test"), limit), COCO_IMAGES if limit is None else limit)
+    return _captioned_folder(_folder(name, '"coco"'), limit)
+
+
+def mosaics(name: str | Source, limit: int, games: str = "") -> Dataset:
     """Mosaics of four labelled pictures for the pointing game.
 
     Args:
-        name: "emoji", "imagenet" (the paper's ten games, from the hub by `datasets`), or a folder with one subfolder of
-            pictures for each label.
+        name: "emoji", "imagenet" (from the hub by `datasets`), or a folder with one subfolder of pictures for each
+            label.
         limit: how many mosaics at most.
+        games: which four things they show, a key of `published.GAMES`; else any four that there are, but the paper's
+            ten games with "imagenet".
 
     Raises:
-        ValueError: one sentence, if there is no such dataset, or too few labels in it.
+        ValueError: one sentence, if there is no such dataset or there are no such games, or too few labels in it.
     """
+    if isinstance(name, Source):
+        return name.find(limit)
+    if games and games not in GAMES:
+        raise ValueError(f"games: got {games!r}, wanted one of {', '.join(GAMES)}.")
     if name == "emoji":
-        return Dataset([_scene_mosaic(k) for k in range(limit)], limit)
+        return _scenes_of(GAMES[games], limit) if games else Dataset([_scene_mosaic(k) for k in range(limit)], limit)
     if name == "imagenet":
-        return Dataset(_imagenet(_stream(IMAGENET, "validation"), limit), limit)
+        rows = _stream(IMAGENET, "validation")
+        return Dataset(_imagenet(rows, limit, GAMES[games or "published"]), limit)
     folder = _folder(name, '"imagenet"')
-    return _labelled_mosaics(folder, limit)
+    return _played(folder, limit, GAMES[games]) if games else _labelled_mosaics(folder, limit)
 
 
 def _folder(name: str, from_hub: str) -> Path:
@@ -126,13 +188,6 @@ def _folder(name: str, from_hub: str) -> Path:
     if not folder.is_dir():
         raise ValueError(f'dataset: {name!r} is neither "emoji", nor {from_hub}, nor a folder.')
     return folder
-
-
-def _entries(folder: Path) -> list[Path]:
-    try:
-        return sorted(folder.iterdir())
-    except OSError as error:
-        raise ValueError(f"dataset: cannot read {str(folder)!r} ({error.strerror or error}).") from None
 
 
 # ---- emoji scenes
@@ -148,8 +203,28 @@ def _scene_mosaic(k: int) -> LabelledMosaic:
     return LabelledMosaic(f"scene {k}", (first, second, third, fourth), partial(_scene_image, FIRST_SCENE + k))
 
 
-def _scene_image(seed: int) -> Image.Image:
-    return emoji.scene(seed, objects=len(CELLS), layout="grid").image
+def _scene_image(seed: int, words: Labels | None = None) -> Image.Image:
+    return emoji.scene(seed, objects=len(CELLS), layout="grid", words=words).image
+
+
+def _captioned_scene(k: int) -> Captioned:
+    return Captioned(f"scene {k}", partial(_free_image, FIRST_SCENE + k), (_scene(FIRST_SCENE + k)[1],))
+
+
+def _free_image(seed: int) -> Image.Image:
+    return _scene(seed)[0]
+
+
+def _scenes_of(games: Games, limit: int) -> Dataset:
+    known = emoji.vocabulary()
+    tuples, left_out = _playable(games, known, "emoji scenes")
+    named = [_in_turn(tuples, k) for k in range(min(limit, games.each * len(tuples)))]
+    seeds = range(FIRST_SCENE, FIRST_SCENE + len(named))
+    items = [
+        LabelledMosaic(name, labels, partial(_scene_image, seed, labels))
+        for seed, (name, labels, _) in zip(seeds, named, strict=True)
+    ]
+    return Dataset(items, len(items), left_out)
 
 
 # ---- folders
@@ -159,8 +234,7 @@ def _listed_pairs(folder: Path, limit: int) -> Dataset:
     items: list[Item] = []
     left_out: list[str] = []
     seen: dict[str, int] = {}
-    table = folder / "captions.csv"
-    for file, caption in _captions(table) if table.is_file() else _captions_beside(folder, left_out):
+    for file, caption in captions(folder, left_out):
         if len(items) == limit:
             break
         # A picture may have several captions; the first keeps the file's name, so that more can be added later.
@@ -176,54 +250,79 @@ def _listed_pairs(folder: Path, limit: int) -> Dataset:
     return Dataset(items, len(items), left_out)
 
 
-def _captions(table: Path) -> Iterator[tuple[str, str]]:
-    """File and caption of every row of a captions.csv, with commas, semicolons or tabs between the cells."""
-    text = _text(table)
-    for delimiter in (",", ";", "\t"):
-        reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
-        try:
-            reader.fieldnames = [name.strip().lower() for name in reader.fieldnames or []]
-            if {"file", "caption"} <= set(reader.fieldnames):
-                rows = list(reader)
-                break
-        except csv.Error as error:
-            raise ValueError(f"dataset: {str(table)!r} cannot be read ({error}).") from None
-    else:
-        raise ValueError(f"dataset: the first line of {str(table)!r} wants the columns file and caption.")
-    if not rows:
-        raise ValueError(f"dataset: {str(table)!r} wants the columns file and caption, and a row at least.")
-    yield from (((row["file"] or "").strip(), (row["caption"] or "").strip()) for row in rows)
+def _captioned_folder(folder: Path, limit: int | None) -> Dataset:
+    left_out: list[str] = []
+    by_file: dict[str, list[str]] = {}
+    for file, caption in captions(folder, left_out):
+        if file and caption:
+            by_file.setdefault(file, []).append(caption)
+        else:
+            left_out.append(f"{one_line(file) or 'a row'}: wants both a file and a caption.")
+    items: list[Item] = [
+        Captioned(one_line(file), partial(read_image, folder / file), tuple(found))
+        for file, found in list(by_file.items())[:limit]
+    ]
+    if not items:
+        broken = f"; {len(left_out)} left out, the first: {left_out[0]}" if left_out else "."
+        raise ValueError(f"dataset: {str(folder)!r} holds no picture with a caption{broken}")
+    return Dataset(items, len(items), left_out)
 
 
-def _captions_beside(folder: Path, left_out: list[str]) -> Iterator[tuple[str, str]]:
-    """Every picture that has a text of the same name beside it."""
-    for path in _entries(folder):
-        beside = path.with_suffix(".txt")
-        if path.suffix.lower() in PICTURES and beside.is_file():
-            try:
-                yield path.name, _text(beside).strip()
-            except ValueError as error:
-                left_out.append(f"{path.name}: {str(error).removeprefix('dataset: ')}")
+def _by_label(folder: Path, left_out: list[str]) -> dict[str, list[Path]]:
+    """Readable pictures by label; no label without one."""
+    found: dict[str, list[Path]] = {}
+    for label in entries(folder):
+        if label.is_dir():
+            files = (path for path in entries(label) if path.suffix.lower() in PICTURES)
+            if readable := [path for path in files if _readable(path, left_out)]:
+                found[one_line(label.name)] = readable
+    return found
 
 
-def _text(path: Path) -> str:
-    """A text file, with or without the byte-order mark that spreadsheets write."""
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError:
-        raise ValueError(f'dataset: {str(path)!r} is no UTF-8 text; save it as "CSV UTF-8" or "UTF-8".') from None
-    except OSError as error:
-        raise ValueError(f"dataset: cannot read {str(path)!r} ({error.strerror or error}).") from None
+def _played(folder: Path, limit: int, games: Games) -> Dataset:
+    """Mosaics of published games: from the first picture of each label, then the second, as long as there are any."""
+    left_out: list[str] = []
+    by_label = _by_label(folder, left_out)
+    tuples, missing = _playable(games, by_label, repr(str(folder)))
+    make = _cropped_mosaic if games.cropped else mosaic
+    items: list[Item] = []
+    for k in range(games.each * len(tuples)):
+        name, labels, turn = _in_turn(tuples, k)
+        if len(items) < limit and all(turn < len(by_label[label]) for label in labels):
+            tiles = [by_label[label][turn] for label in labels]
+            items.append(LabelledMosaic(name, labels, partial(make, tiles)))
+    return Dataset(items, len(items), left_out + missing)
+
+
+def _playable(games: Games, known: Collection[str], where: str) -> tuple[list[Labels], list[str]]:
+    """The games whose labels are all known, and a sentence if some are not; ValueError if all are not."""
+    tuples = [labels for labels in games.tuples if set(labels) <= set(known)]
+    if len(tuples) == len(games.tuples):
+        return tuples, []
+    missing = ", ".join(label for label in games.classes if label not in known)
+    left = f"{len(games.tuples) - len(tuples)} of {len(games.tuples)} games"
+    sentence = f"{where}: no pictures of {missing}, so {left} cannot be played."
+    if not tuples:
+        raise ValueError(f"dataset: {sentence}")
+    return tuples, [sentence]
+
+
+def _in_turn(tuples: Sequence[Labels], k: int) -> tuple[str, Labels, int]:
+    """Mosaic k: its name, its labels, and which of their pictures it shows; each game once, then each once more."""
+    turn, game = divmod(k, len(tuples))
+    return f"{'-'.join(tuples[game])} {turn}", tuples[game], turn
+
+
+def _cropped_mosaic(tiles: Sequence[ImageSource]) -> Image.Image:
+    """A mosaic of the middle squares of pictures, each first reduced along its shorter side."""
+    size = (TILE, TILE)
+    return mosaic([ImageOps.fit(read_image(tile), size, Image.Resampling.BILINEAR) for tile in tiles])
 
 
 def _labelled_mosaics(folder: Path, limit: int) -> Dataset:
     left_out: list[str] = []
-    by_label: dict[str, list[Path]] = {}
-    for label in _entries(folder):
-        if label.is_dir():
-            files = (path for path in _entries(label) if path.suffix.lower() in PICTURES)
-            by_label[one_line(label.name)] = [path for path in files if _readable(path, left_out)]
-    labels = [label for label, files in by_label.items() if files]
+    by_label = _by_label(folder, left_out)
+    labels = list(by_label)
     if len(labels) < len(CELLS):
         raise ValueError(
             f"dataset: {str(folder)!r} has pictures of {len(labels)} labels, wanted four subfolders or more."
@@ -246,6 +345,10 @@ def _readable(path: Path, left_out: list[str]) -> bool:
         return False
 
 
+def _read_with(read: Callable[[], ImageSource], caption: str) -> tuple[ImageSource, str]:
+    return read(), caption
+
+
 def _read_pair(path: Path, caption: str) -> tuple[ImageSource, str]:
     return read_image(path), caption
 
@@ -254,8 +357,12 @@ def _read_pair(path: Path, caption: str) -> tuple[ImageSource, str]:
 
 
 def _stream(name: str, split: str) -> Iterator[dict[str, Any]]:
-    rows = need("datasets", f"dataset: {name}").load_dataset(name, split=split, streaming=True)
-    return iter(rows)
+    load = need("datasets", f"dataset: {name}").load_dataset
+    try:
+        return iter(load(name, split=split, streaming=True))
+    except Exception as error:  # no connection, terms that were not accepted, ...: its client raises anything
+        first = next(iter(str(error).splitlines()), type(error).__name__)
+        raise ValueError(f"dataset: {name} cannot be had from the hub ({first}).") from error
 
 
 def _coco(rows: Iterator[dict[str, Any]], limit: int) -> Iterator[Pair]:
@@ -265,14 +372,26 @@ def _coco(rows: Iterator[dict[str, Any]], limit: int) -> Iterator[Pair]:
         yield Pair(f"coco {k}", partial(_given, row["jpg"], caption), caption)
 
 
+def _captioned_coco(rows: Iterator[dict[str, Any]], limit: int | None) -> Iterator[Captioned]:
+    """Images of MS COCO's test split, each with its five captions."""
+    for k, row in enumerate(islice(rows, limit)):
+        lines = tuple(line.strip() for line in str(row["txt"]).split("\n") if line.strip())
+        yield Captioned(f"coco {k}", partial(_same, row["jpg"]), lines)
+
+
+def _same(image: ImageSource) -> ImageSource:
+    return image
+
+
 def _given(image: ImageSource, caption: str) -> tuple[ImageSource, str]:
     return image, caption
 
 
-def _imagenet(rows: Iterator[dict[str, Any]], limit: int) -> Iterator[LabelledMosaic]:
-    """The paper's ten games, from the first validation image of each of their ten classes, then the second, ..."""
-    wanted = {number: label for label, number in IMAGENET_CLASSES.items()}
-    waiting: dict[str, deque[Any]] = {label: deque() for label in IMAGENET_CLASSES}
+def _imagenet(rows: Iterator[dict[str, Any]], limit: int, games: Games) -> Iterator[LabelledMosaic]:
+    """Published games, from the first validation image of each of their ten classes, then the second, ..."""
+    wanted = {number: label for label, number in games.classes.items()}
+    waiting: dict[str, deque[Any]] = {label: deque() for label in games.classes}
+    make = _cropped_mosaic if games.cropped else mosaic
     made = 0
     while made < limit:
         while not all(waiting.values()):
@@ -283,6 +402,6 @@ def _imagenet(rows: Iterator[dict[str, Any]], limit: int) -> Iterator[LabelledMo
             if label is not None:
                 waiting[label].append(row["image"])
         images = {label: queue.popleft() for label, queue in waiting.items()}
-        for labels in PUBLISHED_GAMES[: limit - made]:
-            yield LabelledMosaic(f"game {made}", labels, partial(mosaic, [images[label] for label in labels]))
+        for labels in games.tuples[: limit - made]:
+            yield LabelledMosaic(f"game {made}", labels, partial(make, [images[label] for label in labels]))
             made += 1

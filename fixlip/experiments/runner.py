@@ -15,10 +15,10 @@ from ..extras import need
 from ..masks import check_count
 from ..progress import progress_bar
 from . import datasets
-from .datasets import Dataset, Item
+from .datasets import Dataset, Item, Source
 from .figures import draw
 from .locks import locked
-from .settings import Settings
+from .settings import ON_MOSAICS, Settings
 from .summary import left_out, page
 from .tables import Table, Tables, one_line, write_whole
 from .tasks import Outcome, encoder_of, forget_encoder, layouts, run_item
@@ -30,7 +30,7 @@ FREE_SETTINGS = ("batch_size",)
 
 def run(
     settings: Settings,
-    dataset: str = "emoji",
+    dataset: str | Source = "emoji",
     limit: int = 100,
     out: str | os.PathLike[str] = "experiments",
     workers: int = 1,
@@ -73,15 +73,15 @@ def run(
     path = out / f"{settings.experiment}-{one_line(Path(settings.model).name)}.csv"
     paths = [path, path.with_name(f"{path.stem}-curves.csv")]
     _check_writable(out, paths)
-    loader = datasets.mosaics if settings.experiment == "pointing-game" else datasets.pairs
+    loader = datasets.mosaics if settings.experiment in ON_MOSAICS else datasets.pairs
     found = loader(dataset, limit)
     encoder = encoder_of(settings)  # a wrong name is told before any work
     tables = Tables([Table(*one) for one in zip(paths, layouts(settings, encoder), strict=False)])
-    described = settings.describe(dataset, encoder)
+    described = settings.describe(str(dataset), encoder)
     if workers > 1 or dask is not None:
         del encoder
         forget_encoder()
-    _make(out)
+    make_folder(out)
     with locked(path.with_suffix(".lock"), repr(str(path))):
         _open(tables, path, described)
         names = _run_all(tables, settings, found, progress, workers, dask)
@@ -214,7 +214,8 @@ def _check_writable(out: Path, paths: list[Path]) -> None:
         raise ValueError(f"out: cannot write in {str(nearest)!r} ({error.strerror or error}).") from None
 
 
-def _make(out: Path) -> None:
+def make_folder(out: Path) -> None:
+    """Make the folder for tables; ValueError if that fails."""
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:

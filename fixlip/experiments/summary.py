@@ -9,11 +9,15 @@ from .tables import EXPLAINED, KEYS
 
 # The scores that are averaged; the table has them all.
 SUMMARISED = {
-    "insertion-deletion": ("aid", "mean_difference"),
+    "insertion-deletion": ("aid", "aid_image", "mean_difference"),
     "pointing-game": ("pgr", "sign_ratio"),
     "faithfulness": ("spearman", "r2"),
+    "context": ("change_spearman", "change_r2", "context_spearman", "context_change", "binding", "absent_share"),
+    "randomisation": ("patches", "interactions"),
     "runtime": ("encoding_seconds", "fitting_seconds"),
 }
+# What only methods have that predict, or only those of second order: without it they do not abstain, they have none.
+NOT_FOR_ALL = ("r2", "change_r2", "interactions")
 # What an experiment varies stands before p.
 GROUPED = {name: ("model", "method", *keys[2:], "p") for name, keys in KEYS.items()}
 
@@ -47,20 +51,48 @@ class Running:
         return self.deviation / math.sqrt(self.count) if self.count else math.nan
 
 
+class Group:
+    """The rows of one method at one p.
+
+    Attributes:
+        rows: how many.
+        scores: of each score.
+        cost: passes of an encoder.
+    """
+
+    def __init__(self, names: tuple[str, ...]) -> None:
+        self.rows, self.cost = 0, Running()
+        self.scores = {name: Running() for name in names}
+
+    def add(self, row: dict[str, str]) -> None:
+        """Take one row into account."""
+        self.rows += 1
+        self.cost.add(float(row["cost"]))
+        for name, running in self.scores.items():
+            running.add(float(row[name]))
+
+    def cells(self) -> list[str]:
+        """Means and deviations, cost, what was undefined on how many items, and how many items there are."""
+        means = [f"{one.mean:.3f} ± {one.deviation:.3f}" if one.count else "–" for one in self.scores.values()]
+        missing = {
+            name: self.rows - one.count
+            for name, one in self.scores.items()
+            if one.count < self.rows and not (name in NOT_FOR_ALL and one.count == 0)
+        }
+        abstained = ", ".join(f"{name}: {count}" for name, count in missing.items())
+        cost = f"{self.cost.mean:,.0f}" if self.cost.count else "–"
+        return [*means, cost, abstained or "–", str(self.rows)]
+
+
 def summary(rows: Iterable[dict[str, str]], experiment: str) -> str:
     """Means and standard deviations by model, method, p and whatever else an experiment varies, as Markdown."""
     keys, scores = GROUPED[experiment], SUMMARISED[experiment]
-    groups: dict[tuple[str, ...], list[Running]] = {}
-    counts: dict[tuple[str, ...], int] = {}
+    groups: dict[tuple[str, ...], Group] = {}
     for row in rows:
-        group = tuple(row[key] for key in keys)
-        counts[group] = counts.get(group, 0) + 1
-        for running, score in zip(groups.setdefault(group, [Running() for _ in scores]), scores, strict=True):
-            running.add(float(row[score]))
-    lines = ["| " + " | ".join([*keys, *scores, "items"]) + " |", "|" + "---|" * (len(keys) + len(scores) + 1)]
-    for group, found in groups.items():
-        cells = [f"{one.mean:.3f} ± {one.deviation:.3f}" for one in found]
-        lines.append("| " + " | ".join([*group, *cells, str(counts[group])]) + " |")
+        groups.setdefault(tuple(row[key] for key in keys), Group(scores)).add(row)
+    columns = [*keys, *scores, "cost", "abstained", "items"]
+    lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
+    lines += ["| " + " | ".join([*group, *found.cells()]) + " |" for group, found in groups.items()]
     return "\n".join(lines) + "\n"
 
 
@@ -73,7 +105,7 @@ def page(rows: Iterable[dict[str, str]], experiment: str, settings: dict[str, st
         settings: what the table was made with, by name.
         notes: what else there is to say, a paragraph each.
     """
-    columns = (*GROUPED[experiment], *SUMMARISED[experiment])
+    columns = (*GROUPED[experiment], *SUMMARISED[experiment], "cost", "abstained")
     text = summary(rows, experiment) + "\nMean ± standard deviation over items.\n\n"
     text += "".join(f"- `{name}`: {EXPLAINED[name]}.\n" for name in columns)
     text += "\nMade with " + ", ".join(f"{name}={value}" for name, value in settings.items()) + ".\n"

@@ -25,37 +25,75 @@ KEYS = {
     "insertion-deletion": ("method", "p"),
     "pointing-game": ("method", "p", "objects"),
     "faithfulness": ("method", "p", "at"),
+    "context": ("method", "p"),
+    "randomisation": ("method", "p", "randomised"),
     "runtime": ("method", "p", "budget"),
 }
 SCORES = {
-    "insertion-deletion": ("aid", "mean_difference"),
-    "pointing-game": ("pgr", "correct", "wrong", "sign_ratio"),
-    "faithfulness": ("spearman", "pearson", "kendall", "r2"),
-    "runtime": ("encoding_seconds", "fitting_seconds"),
+    "insertion-deletion": ("aid", "aid_image", "mean_difference", "cost"),
+    "pointing-game": ("pgr", "correct", "wrong", "sign_ratio", "cost"),
+    "faithfulness": ("spearman", "pearson", "kendall", "r2", "cost"),
+    "context": (
+        "change_spearman",
+        "change_r2",
+        "context_spearman",
+        "context_change",
+        "binding",
+        "absent_share",
+        "cost",
+    ),
+    "randomisation": ("patches", "interactions", "cost"),
+    "runtime": ("encoding_seconds", "fitting_seconds", "cost"),
 }
 CURVE_KEYS, CURVE_SCORES = ("method", "p", "removed"), ("insert", "delete")
 EXPLAINED = {
     "item": "the scene, the picture's file, or the mosaic",
-    "caption": "the caption that was explained",
+    "caption": "the caption that was explained, with context the longest of them",
     "model": "the encoder",
     "method": "how it was explained",
-    "p": "presence probability of the explanation; 0.5 for Shapley indices, which have none",
+    "p": "presence probability of the explanation; 0.5 for methods that have none",
     "objects": "how many of the mosaic's four objects the caption names",
     "at": 'presence probability of the fresh masks; "shapley": sizes drawn as Shapley values weigh them',
-    "budget": "masked images encoded",
+    "randomised": "down to where from the top the weights of both encoders are random",
+    "budget": "masked images encoded; 0 for methods that take no budget",
+    "cost": "passes of an encoder that this explanation took: masked images and masked captions, or forward and "
+    "backward passes of methods that look into the model; of all five captions with context",
+    "abstained": "scores that are undefined, since the method gave only zeros, failed, or did not tell apart what was "
+    "to be ranked, and on how many items; means are over the others",
     "aid": "area between the insertion and the deletion curve, normalised to 0 at the empty and 1 at the whole pair; "
     "higher is better",
+    "aid_image": "the same where patches alone are removed and the caption stays whole, so that maps of the image "
+    "alone are scored fairly (26 points); undefined for all methods where the whole image is no more similar than none",
     "mean_difference": "plain mean of insertion minus deletion over all sizes, as the published tables have it; "
     "higher is better",
     "pgr": "pointing game recognition: correct / (correct + wrong), 0 to 1",
-    "correct": "sum of positive values in the right cell and of negative ones in the other cells, logits",
-    "wrong": "sum of the values with the wrong sign, logits",
+    "correct": "sum of positive values in the right cell and of negative ones in the other cells, logits or scores",
+    "wrong": "sum of the values with the wrong sign, logits or scores",
     "sign_ratio": "share of values with the right sign, mean over tokens",
-    "spearman": "rank correlation of predictions with the model on fresh masks (the paper's faithfulness)",
+    "spearman": "rank correlation of predictions with the model on fresh masks (the paper's faithfulness); of sums of "
+    "scores where a method does not predict",
     "pearson": "linear correlation of the same",
     "kendall": "Kendall's rank correlation of the same",
-    "r2": "share of the model's variance on fresh masks that the predictions explain",
-    "encoding_seconds": "time in the encoders",
+    "r2": "share of the model's variance on fresh masks that the predictions explain; nothing where a method's numbers "
+    "are no logits, so that it predicts nothing",
+    "change_spearman": "for captions that name two to four objects: what the similarity changes by when an object's "
+    "cell, a word, or a cell and a word are removed from the whole pair; rank correlation of what the method says with "
+    "the model, mean over captions",
+    "change_r2": "share of the variance of these changes that predictions explain; nothing for methods that do not "
+    "predict",
+    "context_spearman": "for captions that name one to four of the objects: how much more the object's cell and its "
+    "word change the similarity together than one by one, in the whole pair; rank correlation, over words and "
+    "captions, of what the word's map puts on the cell with the model",
+    "context_change": "the same for what becomes of it when one more word joins the caption; a map of one word alone "
+    "cannot tell, so it is undefined",
+    "binding": "for a caption of an object and of another one that is not there: what the right word's map puts on the "
+    "object's cell, of what both words' maps put there (positive values); 0.5 says they are not told apart, 1 is best",
+    "absent_share": "share of the absent word's positive values that lie on the cell of the object that is there; the "
+    "cell is about a fifth of the image, less is better, and 0 also where it has none",
+    "patches": "rank correlation of the patches' values with those of the untouched model; near 0 is what a map of the "
+    "model should have, near 1 says that it does not depend on the weights",
+    "interactions": "rank correlation of the interactions of patches with tokens, likewise; nothing with first order",
+    "encoding_seconds": "time in the encoders; with methods that look into the model all their time",
     "fitting_seconds": "time for the estimate, encoders excluded",
     "removed": "share of the input that is removed",
     "insert": "normalised value of the subset that the explanation calls most similar",

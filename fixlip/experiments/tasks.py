@@ -2,30 +2,35 @@
 
 from __future__ import annotations
 
+import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
-import numpy as np
-
-from ..api import SHAPLEY_MIXTURE
 from ..encoders.huggingface import Encoder
 from ..encoders.loading import load
 from ..explanation import Explanation
 from ..game import Game
-from ..metrics import area_between_curves, faithfulness, insertion_deletion
+from ..metrics import agreement_of_maps, area_between_curves, faithfulness, insertion_deletion, randomised
 from ..metrics.curves import GRID_POINTS, Curves
-from ..metrics.pointing_game import PointingGame, PointingScore, score_maps
-from ..samples import MIXTURE, Samples, sample
+from ..metrics.pointing_game import PointingGame
+from ..samples import sample
+from ..subject import end_values
+from .bench import Bench, Made, run_baseline
+from .context import answers, questions
 from .datasets import Item, LabelledMosaic, Pair
-from .settings import METHODS, WORD_BY_WORD, Settings, explained, measured_at, row_keys, timed
+from .settings import METHODS, Settings, explained, measured_at, row_keys, timed
 from .tables import CURVE_KEYS, CURVE_SCORES, KEYS, SCORES, Layout, Row, cell
 
-DRAWN_AT = {"banzhaf": MIXTURE, "shapley": SHAPLEY_MIXTURE}
+logger = logging.getLogger("fixlip")
+NONE = float("nan")
+# Enough for an area, which they change by 0.005, and half the encodings.
+IMAGE_POINTS = 26
 # A row of the table, and the points of its curve if the experiment draws any.
 Result = tuple[Row, list[Row]]
+Scores = Mapping[str, float]
 
 
 @dataclass
@@ -82,8 +87,9 @@ def forget_encoder() -> None:
 def layouts(settings: Settings, encoder: Encoder) -> list[Layout]:
     """Columns and rows of the table of an experiment, and of its curves if it has any."""
     experiment, (height, width) = settings.experiment, encoder.grid
+    levels = [name for name, _ in randomised(encoder)] if experiment == "randomisation" else []
     keys, scores = KEYS[experiment], SCORES[experiment]
-    rows = tuple(tuple(cell(value) for value in row) for row in row_keys(settings, height * width))
+    rows = tuple(tuple(cell(value) for value in row) for row in row_keys(settings, height * width, levels))
     found = [Layout(("item", "caption", "model", *keys, *scores), keys, scores, rows)]
     if experiment == "insertion-deletion":
         points = tuple((*row, cell(k / (GRID_POINTS - 1))) for row in rows for k in range(GRID_POINTS))
@@ -91,49 +97,66 @@ def layouts(settings: Settings, encoder: Encoder) -> list[Layout]:
     return found
 
 
-def _explanations(
-    settings: Settings, game: Game, seed: int, known: dict[str, Samples] | None = None
-) -> Iterator[tuple[Row, Explanation]]:
-    """Every method at every p: one set of samples serves all p, another one the Shapley indices.
-
-    Args:
-        settings: of the run.
-        game: what to explain.
-        seed: of the masks.
-        known: samples of the same image by index, with any caption; new ones are added.
-    """
-    known = {} if known is None else known
-    asked: dict[str, Samples] = {}
-    for name, p in explained(settings):
-        one = METHODS[name]
-        if one.index not in asked:
-            asked[one.index] = _samples(settings, game, seed, one.index, known)
-        explanation = asked[one.index].explain(p, one.index, order=one.order, estimator=one.estimator)
-        yield {"caption": game.text, "method": name, "p": p}, explanation
+# ---- methods that abstain
 
 
-def _samples(settings: Settings, game: Game, seed: int, index: str, known: dict[str, Samples]) -> Samples:
-    if index in known:
-        return known[index].with_caption(game, progress=False)
-    known[index] = _sample(game, settings.budget, DRAWN_AT[index], seed)
-    return known[index]
+def _scored(bench: Bench, name: str, p: float, names: tuple[str, ...], score: Callable[[Explanation], Scores]) -> Row:
+    """A method's row for one caption; its scores are undefined if it fails or has nothing but zeros to say."""
+    row: Row = {"caption": bench.game.text, "method": name, "p": p}
+    return row | _or_nothing(names, lambda: [bench.explain(name, p)], lambda made: score(made[0].explanation))
 
 
-def _sample(game: Game, budget: int, p: float | tuple[float, ...], seed: int) -> Samples:
-    """As many samples as asked for, or KeyboardInterrupt: scores from fewer masks could not be compared."""
-    return sample(game, budget, p, seed, progress=False, on_interrupt="raise")
+def _or_nothing(names: tuple[str, ...], make: Callable[[], list[Made]], score: Callable[[list[Made]], Scores]) -> Row:
+    """Scores of explanations, with what they took; undefined ones where the method fails or gives only zeros."""
+    row: Row = dict.fromkeys(names, NONE)
+    try:
+        made = make()
+        # Masked images serve all captions of a picture.
+        row["cost"] = max(one.images for one in made) + sum(one.passes for one in made)
+        if not any(one.says_nothing for one in made):
+            row.update(score(made))
+    except ValueError as error:  # of this method; the others go on
+        logger.info("a method abstained: %s", error)
+    return row
+
+
+def _chosen(scores: object, names: tuple[str, ...]) -> Scores:
+    return {name: float(getattr(scores, name)) for name in names if name != "cost"}
+
+
+# ---- the experiments
 
 
 def _insertion_deletion(settings: Settings, encoder: Encoder, item: Pair, seed: int) -> Iterator[Result]:
     game = Game(encoder, *item.read())
-    for row, explanation in _explanations(settings, game, seed):
-        curves = insertion_deletion(explanation, game)
-        row |= {"aid": area_between_curves(curves), "mean_difference": curves.mean_difference}
-        yield row, _points(curves)
+    empty, full = end_values(game)
+    if full <= empty:  # a fault of the item, not of a method
+        raise ValueError(
+            f"curves: the whole pair's value ({full:.2f}) is not above that with everything removed ({empty:.2f}), so "
+            "the curves cannot be normalised."
+        )
+    bench = Bench(game, settings.budget, seed)
+    for name, p in explained(settings):
+        drawn: list[Curves] = []
+        row = _scored(bench, name, p, SCORES["insertion-deletion"], partial(_areas, game, drawn))
+        yield row, _points(drawn)
 
 
-def _points(curves: Curves) -> list[Row]:
-    insert, delete = curves.on_grid()
+def _areas(game: Game, drawn: list[Curves], explanation: Explanation) -> Scores:
+    """Scores of the curves of both sides, which are left in `drawn`, and of those of the image alone."""
+    curves = insertion_deletion(explanation, game, progress=False)
+    drawn.append(curves)
+    of_image = insertion_deletion(explanation, game, side="image", points=IMAGE_POINTS, progress=False)
+    is_normal = of_image.insert[0] > of_image.insert[-1]
+    return {
+        "aid": area_between_curves(curves),
+        "aid_image": area_between_curves(of_image) if is_normal else NONE,
+        "mean_difference": curves.mean_difference,
+    }
+
+
+def _points(drawn: list[Curves]) -> list[Row]:
+    insert, delete = drawn[0].on_grid() if drawn else ([NONE] * GRID_POINTS,) * 2
     return [
         {"removed": k / (GRID_POINTS - 1), "insert": float(high), "delete": float(low)}
         for k, (high, low) in enumerate(zip(insert, delete, strict=True))
@@ -141,68 +164,91 @@ def _points(curves: Curves) -> list[Row]:
 
 
 def _pointing_game(settings: Settings, encoder: Encoder, item: LabelledMosaic, seed: int) -> Iterator[Result]:
-    known: dict[str, Samples] = {}
-    for pointed in item.games():
-        game = Game(encoder, pointed.image, pointed.caption)
-        for row, explanation in _explanations(settings, game, seed, known):
-            yield row | _pointed(pointed, pointed.score(explanation)), []
-        for p, score in _word_by_word(settings, game, pointed, seed, known):
-            row = {"caption": pointed.caption, "method": WORD_BY_WORD, "p": p}
-            yield row | _pointed(pointed, score), []
+    games = list(item.games())
+    bench = Bench(Game(encoder, games[0].image, item.caption), settings.budget, seed)
+    for pointed in games:
+        named = bench.of(pointed.caption, pointed.labels[: pointed.objects])
+        for name, p in explained(settings):
+            row = _scored(named, name, p, SCORES["pointing-game"], partial(_points_right, pointed))
+            yield row | {"objects": pointed.objects}, []
 
 
-def _word_by_word(
-    settings: Settings, game: Game, pointed: PointingGame, seed: int, known: dict[str, Samples]
-) -> Iterator[tuple[float, PointingScore]]:
-    """First order at every p, each named word explained as a caption of its own; no more images are encoded."""
-    words = pointed.labels[: pointed.objects]
-    asked = [_samples(settings, game.with_text(word), seed, "banzhaf", known) for word in words]
-    for p in settings.ps:
-        maps = [samples.explain(p, order=1).values[: game.n_image] for samples in asked]
-        yield p, score_maps(np.stack(maps), game.grid)
-
-
-def _pointed(pointed: PointingGame, score: PointingScore) -> Row:
-    return {"objects": pointed.objects} | _chosen(score, SCORES["pointing-game"])
+def _points_right(pointed: PointingGame, explanation: Explanation) -> Scores:
+    return _chosen(pointed.score(explanation), SCORES["pointing-game"])
 
 
 def _faithfulness(settings: Settings, encoder: Encoder, item: Pair, seed: int) -> Iterator[Result]:
-    game = Game(encoder, *item.read())
-    for row, explanation in _explanations(settings, game, seed):
+    bench, names = Bench(Game(encoder, *item.read()), settings.budget, seed), SCORES["faithfulness"]
+
+    def follows(at: float | str, explanation: Explanation) -> Scores:
+        found = faithfulness(explanation, bench.game, at, n_masks=settings.masks, seed=10**6 + seed)
+        return _chosen(found, names)
+
+    for name, p in explained(settings):
         for at in measured_at(settings):
-            scores = faithfulness(explanation, game, at, n_masks=settings.masks, seed=10**6 + seed)
-            yield row | {"at": at} | _chosen(scores, SCORES["faithfulness"]), []
+            yield _scored(bench, name, p, names, partial(follows, at)) | {"at": at}, []
+
+
+def _context(settings: Settings, encoder: Encoder, item: LabelledMosaic, seed: int) -> Iterator[Result]:
+    *_, last = item.games()
+    asked = questions(Bench(Game(encoder, last.image, last.caption), settings.budget, seed), item.labels, seed)
+
+    def make(name: str, p: float) -> list[Made]:
+        return [bench.explain(name, p) for bench in asked.benches]
+
+    for name, p in explained(settings):
+        row: Row = {"caption": item.caption, "method": name, "p": p}
+        yield row | _or_nothing(SCORES["context"], partial(make, name, p), partial(answers, asked)), []
+
+
+def _randomisation(settings: Settings, encoder: Encoder, item: Pair, seed: int) -> Iterator[Result]:
+    image, text = item.read()
+    before = Bench(Game(encoder, image, text), settings.budget, seed)
+
+    def stays(after: Bench, name: str, p: float, explanation: Explanation) -> Scores:
+        found = agreement_of_maps(explanation, after.explain(name, p).explanation)
+        return {"patches": found.patches, "interactions": NONE if found.interactions is None else found.interactions}
+
+    for level, other in randomised(encoder, seed):
+        after = Bench(Game(other, image, text), settings.budget, seed)
+        for name, p in explained(settings):
+            row = _scored(before, name, p, SCORES["randomisation"], partial(stays, after, name, p))
+            yield row | {"randomised": level}, []
 
 
 def _runtime(settings: Settings, encoder: Encoder, item: Pair, seed: int) -> Iterator[Result]:
     """Seconds in the encoders and outside, on a game that remembers nothing, for growing budgets."""
     image, text = item.read()
-    for estimator, p, budget in timed(settings, encoder.grid[0] * encoder.grid[1]):
-        game = Game(encoder, image, text)
-        start = time.perf_counter()
-        samples = _sample(game, budget, p, seed)
-        sampled = time.perf_counter()
-        samples.explain(p, estimator=estimator)
-        yield (
-            {
-                "caption": text,
-                "method": estimator,
-                "p": p,
-                "budget": budget,
-                "encoding_seconds": sampled - start,
-                "fitting_seconds": time.perf_counter() - sampled,
-            },
-            [],
-        )
+    for method, p, budget in timed(settings, encoder.grid[0] * encoder.grid[1]):
+        taken: list[float] = []
+        make = partial(_timed, Game(encoder, image, text), method, p, budget, seed, taken)
+        row: Row = {"caption": text, "method": method, "p": p, "budget": budget}
+        yield row | _or_nothing(SCORES["runtime"], make, partial(_seconds, taken)), []
 
 
-def _chosen(scores: object, names: tuple[str, ...]) -> Row:
-    return {name: float(getattr(scores, name)) for name in names}
+def _timed(game: Game, method: str, p: float, budget: int, seed: int, taken: list[float]) -> list[Made]:
+    """One explanation; leaves in `taken` the seconds for encoding and for the rest."""
+    start = time.perf_counter()
+    if not budget:
+        made = run_baseline(game, METHODS[method], p)
+        taken.extend((time.perf_counter() - start, 0.0))
+        return [made]
+    samples = sample(game, budget, p, seed, progress=False, on_interrupt="raise")
+    middle = time.perf_counter()
+    explanation = samples.explain(p, estimator=method)
+    taken.extend((middle - start, time.perf_counter() - middle))
+    return [Made(explanation, samples.budget, len(samples.text_side.masks))]
+
+
+def _seconds(taken: list[float], made: list[Made]) -> Scores:
+    return dict(zip(SCORES["runtime"], taken, strict=False))
 
 
 TASKS: dict[str, Callable[[Settings, Encoder, Any, int], Iterator[Result]]] = {
     "insertion-deletion": _insertion_deletion,
     "pointing-game": _pointing_game,
     "faithfulness": _faithfulness,
+    "context": _context,
+    "randomisation": _randomisation,
     "runtime": _runtime,
 }

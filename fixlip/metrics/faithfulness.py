@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -28,10 +28,14 @@ class Faithfulness:
 
     Attributes:
         spearman: rank correlation, the paper's "p-faithfulness correlation" (Baniecki et al., NeurIPS 2025, Figure 4).
-        pearson, kendall: other correlations. All three are NaN where predictions or values do not vary.
+        pearson, kendall: other correlations. All three are NaN where predictions or values do not vary: an explanation
+            that is zero everywhere says nothing.
         r2: share of the variance explained; negative if the mean would predict better.
         weighted_r2: the same with every mask counted by the probability of its size over the number of such masks.
         mse, mae: mean squared and mean absolute error, logits squared and logits.
+
+    The last four compare logits with logits. They are NaN for an explanation in a unit of its own (`unit="scores"`): it
+    predicts no similarity, and its totals can only be ranked against the game's values, and compared up to a scale.
     """
 
     spearman: float
@@ -53,6 +57,9 @@ def faithfulness(
 ) -> Faithfulness:
     """Compare an explanation's predictions with the game on fresh masks.
 
+    Scores in a method's own unit predict nothing. Of these the correlations take `Explanation.totals`: what lies within
+    each mask, added up, as insertion and deletion do; all other measures are NaN.
+
     Args:
         explanation: of this game.
         game: what it explains.
@@ -67,7 +74,9 @@ def faithfulness(
     """
     explanation.subject.check_same(game)
     masks, density = draw_fresh(explanation, p, check_count(n_masks, "n_masks", 2), check_seed(seed))
-    return agreement(ask(game, masks), explanation.predict(masks), density)
+    found = agreement(ask(game, masks), explanation.totals(masks), density)
+    none = float("nan")
+    return found if explanation.predicts else replace(found, r2=none, weighted_r2=none, mse=none, mae=none)
 
 
 def draw_fresh(
@@ -101,7 +110,7 @@ def agreement(truth: FloatArray, predicted: FloatArray, weights: FloatArray | No
     weights = np.ones_like(truth) if weights is None else np.asarray(weights, np.float64)
     error = truth - predicted
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", stats.ConstantInputWarning)
+        warnings.simplefilter("ignore", stats.DegenerateDataWarning)
         spearman, pearson, kendall = (
             float(measure(truth, predicted).statistic)
             for measure in (stats.spearmanr, stats.pearsonr, stats.kendalltau)

@@ -81,11 +81,13 @@ class PointingScore:
     """Scores of one pointing game.
 
     Attributes:
-        pgr: pointing game recognition, correct / (correct + wrong), 0 to 1; NaN if there is nothing at all.
-        correct: sum of positive values in the right cell and of negative ones in wrong cells, logits.
+        pgr: pointing game recognition, correct / (correct + wrong), 0 to 1. NaN if both are zero: an explanation that
+            is zero in all cells points nowhere, which is neither right nor wrong.
+        correct: sum of positive values in the right cell and of negative ones in wrong cells, in the explanation's unit
+            (logits, or a method's own).
         wrong: sum of the others.
-        sign_ratio: mean over tokens of the share of values with the right sign.
-        by_cell: (objects, 4) logits: net sum of each label's values in each of the `CELLS`.
+        sign_ratio: mean over tokens of the share of values with the right sign; zero has neither sign.
+        by_cell: (objects, 4) net sum of each label's values in each of the `CELLS`, in the same unit.
     """
 
     pgr: float
@@ -171,7 +173,8 @@ def pointing_game(explanation: Explanation, tokens: Sequence[Sequence[int]]) -> 
         tokens: text players of the first, second, ... object; object k lies in cell k.
 
     Raises:
-        ValueError: if there is no grid, more objects than cells, or a player that is no token.
+        ValueError: if there is no grid, or too small a one for four cells, more objects than cells, or a player that is
+            no token.
     """
     if explanation.grid is None:
         raise ValueError("explanation: its image players form no grid, so there are no cells to point at.")
@@ -190,11 +193,11 @@ def score_maps(maps: FloatArray, grid: tuple[int, int]) -> PointingScore:
     """Pointing game recognition of one map per object, such as the patches' values of a caption that is just its name.
 
     Args:
-        maps: (objects, n_image) logits; object k lies in cell k.
+        maps: (objects, n_image) logits or scores; object k lies in cell k.
         grid: rows and columns of the patches.
 
     Raises:
-        ValueError: if there are more maps than cells, or they do not fit the grid.
+        ValueError: if there are more maps than cells, or they do not fit the grid, or it is too small for four cells.
     """
     maps = np.asarray(maps, np.float64)
     if maps.ndim != 2 or not 1 <= len(maps) <= len(CELLS) or maps.shape[1] != grid[0] * grid[1]:
@@ -206,6 +209,8 @@ def score_maps(maps: FloatArray, grid: tuple[int, int]) -> PointingScore:
 
 def _judge(judged: Sequence[tuple[int, FloatArray, FloatArray]], objects: int, grid: tuple[int, int]) -> PointingScore:
     """Score maps, each with the cell it should point at, the patches' values, and values that count in every cell."""
+    if min(grid) < 2:
+        raise ValueError(f"grid: got {grid[0]} x {grid[1]} patches, which have no four cells; wanted 2 x 2 or more.")
     cells = np.stack([quadrant(grid, k) for k in range(len(CELLS))])
     correct = wrong = 0.0
     right_signs, by_cell = [], np.zeros((objects, len(CELLS)))

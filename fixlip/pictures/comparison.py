@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -33,7 +35,9 @@ def compare(
 ) -> Picture:
     """Draw two explanations and, where they have as many players, the first minus the second, all on one scale.
 
-    The same colour then means the same number of logits: two models, two captions, two p's, two estimators.
+    The same colour then means the same number of logits: two models, two captions, two p's, two estimators. Where they
+    are in different units, such as logits and the scores of a method, or scores of two methods, there is no difference,
+    and each is on a scale of its own.
 
     Args:
         first: an explanation.
@@ -56,12 +60,19 @@ def compare(
     if len(shown) != 2:
         raise ValueError(f"names: got {names!r}, wanted two different names.")
     alike = (first.n_image, first.n_text) == (second.n_image, second.n_text)
-    if alike:
+    one_unit = first.unit_name == second.unit_name
+    if alike and one_unit:
         shown[f"{names[0]} minus {names[1]}"] = first - second
     check_options(edges, scaling, None, width)
     values = [e.values if condition is None else e.condition(condition) for e in shown.values()]
-    scale = scales_of(zip(shown.values(), values, strict=True), scaling)
-    contents = [content_of(e, condition, None, edges, scaling, scale) for e in shown.values()]
+    together = list(zip(shown.values(), values, strict=True))
+    contents = [
+        content_of(e, condition, None, edges, scaling, scales_of(together if one_unit else [(e, own)], scaling))
+        for e, own in together
+    ]
+    if one_unit and not first.predicts:  # one colour, one number
+        largest = largest_of(shown.values())
+        contents = [replace(content, largest=largest) for content in contents]
     heads = [head_of(e, content, width, name) for (name, e), content in zip(shown.items(), contents, strict=True)]
     top = max(head.height for head in heads)  # so that the pictures stand side by side
     tiles = [
@@ -74,8 +85,18 @@ def compare(
     for tile in tiles:
         row.paste(tile, (left, 0))
         left += tile.width + gap
-    words = "\n".join(f"{name}: {alt_text(e, condition)}" for name, e in shown.items())
+    words = "\n".join(
+        f"{name}: {alt_text(e, condition, content.largest if one_unit else None)}"
+        for (name, e), content in zip(shown.items(), contents, strict=True)
+    )
     return Picture(row, words)
+
+
+def largest_of(shown: Collection[Expansion]) -> float | None:
+    """The score that is told as 1.00 in all that is shown together, which is in one unit; None for logits."""
+    scores = [(e.largest, e.values.any() or e.interactions.any()) for e in shown if e.largest is not None]
+    # One that is zero everywhere, as the difference of a thing and itself is, has no largest.
+    return max((largest for largest, says_something in scores if says_something), default=1.0) if scores else None
 
 
 def differing(first: Expansion, second: Expansion) -> tuple[str, str]:
@@ -101,7 +122,7 @@ def _facts(explanation: Expansion) -> list[str]:
     def get(name: str) -> Any:
         return getattr(explanation, name, "")
 
-    index = _INDICES.get(get("index"), f"p = {get('p'):g}" if get("p") else "")
+    index = _INDICES.get(get("index"), get("at"))
     quoted = f"\u201c{explanation.text}\u201d" if explanation.text else ""
     return [model_name(explanation.model), quoted, index, _ORDERS[explanation.order], get("estimator")]
 

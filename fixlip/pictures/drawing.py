@@ -83,6 +83,23 @@ def signed(value: float) -> str:
     return "0" if float(text) == 0 else text
 
 
+def tell(value: float, stderr: float | None = None, largest: float | None = None) -> str:
+    """A value as pictures and texts tell it: in logits, or relative to the largest.
+
+    Args:
+        value: what is told.
+        stderr: its standard error, where there is one.
+        largest: what is told as 1.00; None for logits, which are told as they are.
+    """
+    if largest is None:
+        return with_error(value, stderr)
+    if stderr is not None:
+        return with_error(value / largest, stderr / largest)
+    share = value / largest
+    # Two digits that matter: nothing but zero is told as zero, since scores of the two sides may differ a thousandfold.
+    return signed(share) if abs(share) >= 0.095 or not share else f"{share:+#.2g}"
+
+
 def with_error(value: float, stderr: float | None) -> str:
     """A value with its standard error, both in the digits that the error leaves certain: +0.012 ± 0.003.
 

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..claims import Names
 from ..masks import FloatArray
-from .drawing import Box, Point, lines_of, text_width, wrap
+from .drawing import Box, Point, lines_of, tell, text_width, wrap
 
 if TYPE_CHECKING:
     from ..expansion import Expansion, Term
@@ -39,12 +40,14 @@ class Content:
     """What is shown of an explanation.
 
     Attributes:
-        values: (n,) what tints the players, logits.
+        values: (n,) what tints the players, in the unit of the explanation.
         inside: (n,) players that are not greyed.
         condition: whose interactions the values are, or None for the players' values (or coefficients).
         edges: interactions of patches and tokens drawn as lines, strongest first.
-        image_scale: absolute value of full colour for patches, logits.
+        image_scale: absolute value of full colour for patches.
         text_scale: the same for tokens.
+        names: what the numbers are called.
+        largest: the score that is told as 1.00; None for logits.
     """
 
     values: FloatArray
@@ -53,6 +56,12 @@ class Content:
     edges: list[Term]
     image_scale: float
     text_scale: float
+    names: Names
+    largest: float | None
+
+    def told(self, value: float) -> str:
+        """A number as this picture tells it."""
+        return tell(float(value), None, self.largest)
 
 
 @dataclass(frozen=True)
@@ -128,6 +137,8 @@ def content_of(
     coefficients: bool = False,
 ) -> Content:
     """What the options make of an explanation; see `fixlip.pictures.draw`."""
+    if coefficients and not explanation.predicts:
+        raise ValueError(f"coefficients: {explanation.unit_name} are no coefficients of a prediction; leave it out.")
     inside = _inside(explanation, players)
     chosen = None if condition is None else explanation.find(condition)
     own = explanation.attributions if coefficients else explanation.values
@@ -137,11 +148,12 @@ def content_of(
     if edges and explanation.order > 1 and chosen is None and explanation.grid:
         shown = explanation if inside.all() else explanation.restrict(np.flatnonzero(inside).tolist())
         drawn = shown.top(int(edges))
-    return Content(values, inside, chosen, drawn, float(image), float(text))
+    names, largest = explanation.names, explanation.largest
+    return Content(values, inside, chosen, drawn, float(image), float(text), names, largest)
 
 
 def scales_of(shown: Iterable[tuple[Expansion, FloatArray]], scaling: str) -> tuple[float, float]:
-    """Absolute value (logits) of full colour for patches and for words, in all that is shown together.
+    """Absolute value of full colour for patches and for words, in all that is shown together, which is in one unit.
 
     Args:
         shown: explanations with the values (n,) that tint their players.

@@ -29,7 +29,6 @@ from .drawing import (
     ink_on,
     mix,
     shorten,
-    signed,
     text_width,
 )
 from .layout import (
@@ -68,7 +67,7 @@ _DOT = 0.68  # where in its patch a line starts, from the top: below the number
 _GRID_LINE = (240, 240, 242)
 _NO_PICTURE = (236, 237, 240)
 _ABSENT_INK = (170, 173, 181)
-_FULL_TINT = 0.82  # opacity of full colour, so that the picture below stays recognisable
+FULL_TINT = 0.82  # opacity of full colour, so that the picture below stays recognisable
 
 
 def draw(
@@ -85,7 +84,8 @@ def draw(
 ) -> Image.Image:
     """Draw an explanation.
 
-    Patches and words are coloured by their values: how much the similarity changes on average when they are added.
+    Patches and words are coloured by their values: how much the similarity changes on average when they are added. The
+    scores of a method with a unit of its own are told relative to the largest, and the legend says so.
 
     Args:
         explanation: what to draw.
@@ -94,8 +94,8 @@ def draw(
         edges: how many of the strongest interactions between image and caption to draw as lines; dashed is negative.
         scaling: "joint" (patches and tokens on one colour scale), "separate" (each on its own), or "auto": separate
             where the largest value of a token is more than three times that of a patch. The legend says which.
-        scale: absolute value (logits) of full colour, to compare pictures, or one for patches and one for tokens; by
-            default the largest shown.
+        scale: absolute value (in the unit of the explanation) of full colour, to compare pictures, or one for patches
+            and one for tokens; by default the largest shown.
         width: width in CSS pixels; the picture has twice as many.
         title: headline; by default what is shown.
         coefficients: show attributions, the coefficients at the empty input, which are no contributions.
@@ -133,13 +133,13 @@ def paint(explanation: Expansion, content: Content, head: Head, plan: Plan) -> I
     sheet = Sheet(plan.width, plan.height)
     draw_head(sheet, head)
     if plan.grid:
-        _draw_patches(sheet, explanation, content, plan.picture)
+        draw_patches(sheet, explanation, content, plan.picture)
         draw_rulers(sheet, plan)
     _draw_edges(sheet, content, plan)
-    _draw_patch_values(sheet, explanation, content, plan)
+    draw_patch_values(sheet, explanation, content, plan)
     for player, box in plan.chips.items():
         scale = content.image_scale if player < explanation.n_image else content.text_scale
-        _draw_chip(sheet, explanation.labels[player], content, player, scale, box)
+        draw_chip(sheet, explanation.labels[player], content, player, scale, box)
     if content.condition is not None:
         sheet.frame(_grown(plan.box_of(content.condition), 2))
     _draw_legend(sheet, content, plan.legend_top)
@@ -160,23 +160,28 @@ def draw_head(sheet: Sheet, head: Head) -> None:
         sheet.text((MARGIN, y + FACT_LINE * k), line, FACT_TEXT, MUTED)
 
 
-def _draw_patches(sheet: Sheet, explanation: Expansion, content: Content, picture: Box) -> None:
+def draw_patches(sheet: Sheet, explanation: Expansion, content: Content, picture: Box) -> None:
+    """The picture, pale, with tinted patches."""
     rows, columns = explanation.grid or (1, 1)
     if explanation.image is None:
         sheet.box(picture, fill=_NO_PICTURE)
     else:
-        # Pale and nearly grey: a red background must not pass for red tints, yet the picture stays recognisable.
-        view = Image.fromarray(explanation.image)
-        pale = Image.blend(view.convert("L").convert("RGB"), view, 0.22)
-        sheet.picture(picture, Image.blend(pale, Image.new("RGB", view.size, "white"), 0.36))
+        sheet.picture(picture, pale(explanation.image))
     shares = (content.values[: explanation.n_image] / content.image_scale).reshape(rows, columns)
     inside = content.inside[: explanation.n_image].reshape(rows, columns)
     # Full colours from half the scale on would lie about size: hue is fixed, opacity grows with the value.
     colours = np.where(shares[:, :, None] >= 0, POSITIVE, NEGATIVE).astype(np.uint8)
-    opacity = _FULL_TINT * np.clip(np.abs(shares), 0, 1)
+    opacity = FULL_TINT * np.clip(np.abs(shares), 0, 1)
     colours[~inside], opacity[~inside] = CARD, 0.86
     sheet.tint(picture, colours, opacity)
     draw_grid(sheet, picture, rows, columns)
+
+
+def pale(image: NDArray[np.uint8]) -> Image.Image:
+    """An image nearly grey: red in it must not pass for red tints, yet it stays recognisable."""
+    view = Image.fromarray(image)
+    grey = Image.blend(view.convert("L").convert("RGB"), view, 0.22)
+    return Image.blend(grey, Image.new("RGB", view.size, "white"), 0.36)
 
 
 def draw_grid(sheet: Sheet, picture: Box, rows: int, columns: int) -> None:
@@ -202,14 +207,15 @@ def draw_rulers(sheet: Sheet, plan: Plan) -> None:
         sheet.text((left - 6, at), str(k + 1), RULER_TEXT, MUTED, anchor="rm")
 
 
-def _draw_patch_values(sheet: Sheet, explanation: Expansion, content: Content, plan: Plan, most: int = 6) -> None:
+def draw_patch_values(sheet: Sheet, explanation: Expansion, content: Content, plan: Plan, most: int = 6) -> None:
+    """Numbers on the strongest patches, where there is room."""
     if not plan.grid or (plan.picture[2] - plan.picture[0]) / plan.grid[1] < 36:
         return  # numbers would not fit
     values = np.where(content.inside, content.values, 0.0)[: explanation.n_image]
     for player in np.argsort(-np.abs(values), kind="stable")[:most]:
         if values[player]:
             left, top, _, _ = plan.box_of(int(player))
-            told = signed(float(values[player]))
+            told = content.told(values[player])
             # On a plate of its own: lines of other patches may pass behind it.
             sheet.box((left + 2, top + 2, left + 8 + text_width(told, _NUMBER), top + 17), fill=CARD, radius=3)
             sheet.text((left + 5, top + 9.5), told, _NUMBER, INK)
@@ -257,7 +263,8 @@ def _end(content: Content, plan: Plan, patch: int, token: int) -> float:
     return (left + right) / 2 + apart * (patches.index(patch) - (len(patches) - 1) / 2)
 
 
-def _draw_chip(sheet: Sheet, label: str, content: Content, player: int, scale: float, box: Box) -> None:
+def draw_chip(sheet: Sheet, label: str, content: Content, player: int, scale: float, box: Box) -> None:
+    """A player as a chip: its label, tinted, and its value."""
     x = (box[0] + box[2]) / 2
     label = shorten(label, CHIP_TEXT, box[2] - box[0] - 12)
     if not content.inside[player]:
@@ -270,7 +277,7 @@ def _draw_chip(sheet: Sheet, label: str, content: Content, player: int, scale: f
     has_value = player != content.condition
     sheet.text((x, box[1] + (16 if has_value else 22)), label, CHIP_TEXT, ink_on(fill), anchor="mm")
     if has_value:
-        sheet.text((x, box[1] + 33), signed(value), _VALUE_TEXT, ink_on(fill), anchor="mm")
+        sheet.text((x, box[1] + 33), content.told(value), _VALUE_TEXT, ink_on(fill), anchor="mm")
 
 
 def _is_joint(content: Content) -> bool:
@@ -284,26 +291,26 @@ def _draw_legend(sheet: Sheet, content: Content, top: float) -> None:
     for k in range(steps):
         x = left + w * k / steps
         sheet.box((x, top, x + w / steps + 0.5, top + h), fill=colour_of(2 * (k + 0.5) / steps - 1))
-    sheet.text((left + w + 12, top + 5), "logits", LEGEND_TEXT, MUTED)
+    sheet.text((left + w + 12, top + 5), content.names.unit, LEGEND_TEXT, MUTED)
     rows = {"patches and words": content.image_scale}
     if not _is_joint(content):
         rows = {"patches": content.image_scale, "words": content.text_scale}
     y = top + 15
     for name, scale in rows.items():
         for share, anchor in ((0.0, "la"), (0.5, "ma"), (1.0, "ra")):
-            sheet.text((left + w * share, y), signed((2 * share - 1) * scale), LEGEND_TEXT, MUTED, anchor)
+            sheet.text((left + w * share, y), content.told((2 * share - 1) * scale), LEGEND_TEXT, MUTED, anchor)
         sheet.text((left + w + 12, y), name, LEGEND_TEXT, MUTED, "la")
         y += SCALE_LINE
     if content.edges:
-        _draw_edge_key(sheet, content.edges[0].value, y + LINES_KEY - 22 if sheet.width < NARROW else top)
+        _draw_edge_key(sheet, content, y + LINES_KEY - 22 if sheet.width < NARROW else top)
 
 
-def _draw_edge_key(sheet: Sheet, strongest: float, top: float) -> None:
+def _draw_edge_key(sheet: Sheet, content: Content, top: float) -> None:
     x = sheet.width - MARGIN
-    text = f"together: up to {signed(strongest)}"
+    text = f"{content.names.together}: up to {content.told(content.edges[0].value)}"
     sheet.text((x, top + 5), text, 11.5, MUTED, anchor="rm")
     x -= text_width(text, 11.5) + 44
     sheet.path([(x, top), (x + 34, top)], POSITIVE, 3)
     sheet.path([(x, top + 10), (x + 34, top + 10)], NEGATIVE, 3, dashed=True)
-    sheet.text((x - 8, top), "raises more", 10.5, MUTED, anchor="rm")
-    sheet.text((x - 8, top + 11), "raises less", 10.5, MUTED, anchor="rm")
+    sheet.text((x - 8, top), content.names.more, 10.5, MUTED, anchor="rm")
+    sheet.text((x - 8, top + 11), content.names.less, 10.5, MUTED, anchor="rm")

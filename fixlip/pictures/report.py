@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from .. import __version__
-from .drawing import NEGATIVE, POSITIVE, hex_of, with_error
+from .drawing import NEGATIVE, POSITIVE, hex_of
 from .pair import draw
 from .picture import to_png
 from .words import alt_text, model_name
@@ -66,17 +66,28 @@ def html(explanation: Explanation, title: str | None = None) -> str:
         _facts(explanation),
         _picture(draw(explanation), alt_text(explanation), 720),
     ]
-    if explanation.order > 1:
+    if explanation.order > 1 or explanation.names.rule:
         parts.append(_how_to_read(explanation))
     parts.append(_contributions(explanation))
     if explanation.order > 1:
         parts += [_conditioned(explanation), _interactions(explanation)]
     body = "\n".join(part for part in parts if part)
+    return page(title or explanation.text or "Explanation", body)
+
+
+def page(title: str, body: str, style: str = "") -> str:
+    """A page in the style of the report.
+
+    Args:
+        title: of the window.
+        body: HTML.
+        style: CSS beside the report's.
+    """
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{escape(title or explanation.text or 'Explanation')}</title>\n"
-        f"<style>{_COLOURS}{_STYLE}</style>\n</head>\n"
+        f"<title>{escape(title)}</title>\n"
+        f"<style>{_COLOURS}{_STYLE}{style}</style>\n</head>\n"
         f"<body>\n{body}\n</body>\n</html>\n"
     )
 
@@ -85,13 +96,14 @@ def _facts(explanation: Explanation) -> str:
     facts = {
         "similarity of the pair (logit)": _number(explanation.full_value),
         "with everything removed": _number(explanation.empty_value),
-        "presence probability p": f"{explanation.p:g}",
+        "presence probability p": explanation.at.removeprefix("p = "),
         "estimator": explanation.estimator or "not named",
         explanation.counts: f"{explanation.budget:,}" if explanation.budget else "not recorded",
     }
     if explanation.expected_faithfulness is not None:
         facts["expected faithfulness"] = f"{explanation.expected_faithfulness:.3f}"
-    rows = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in facts.items())
+    known = {name: value for name, value in facts.items() if value}
+    rows = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in known.items())
     return f"<dl>{rows}</dl>"
 
 
@@ -105,6 +117,12 @@ def _picture(image: Image.Image, alt: str, width: int) -> str:
 
 
 def _how_to_read(explanation: Explanation) -> str:
+    if explanation.names.rule:
+        told = f"The colours and numbers are {explanation.names.rule}. Red is above zero, blue below."
+        if explanation.largest is not None:
+            told += f" They are told relative to the largest, which is {explanation.largest:.3g}: only within one map "
+            told += "do they compare."
+        return f"<h2>How to read this</h2><p>{escape(told)}</p>"
     return (
         "<h2>How to read this</h2>"
         f"<p>Patches and words are removed at random, each kept with probability {explanation.p:g}, and the model is "
@@ -132,13 +150,15 @@ def _conditioned(explanation: Explanation) -> str:
 
 
 def _interactions(explanation: Explanation) -> str:
-    rows = _rows(explanation.top(12))
+    rows, unit = _rows(explanation, explanation.top(12)), explanation.names.unit
     if not rows:
         return ""
-    text = "<h2>Strongest interactions of image and caption</h2>" + _table("together", rows)
+    what = "interactions" if explanation.predicts else "scores of pairs"
+    column = explanation.names.together
+    text = f"<h2>Strongest {what} of image and caption</h2>" + _table(column, rows, unit)
     words = explanation.restrict(range(explanation.n_image, explanation.n_players)).top(6, kind="pairs")
     if words:
-        text += "<h2>Strongest interactions within the caption</h2>" + _table("together", _rows(words))
+        text += f"<h2>Strongest {what} within the caption</h2>" + _table(column, _rows(explanation, words), unit)
     return text
 
 
@@ -153,11 +173,14 @@ def _contributions(explanation: Explanation) -> str:
         "How much the similarity changes on average when the word or patch is added, while every other one is present "
         f"with probability {explanation.p:g}."
     )
-    table = _table("word or patch", _rows(shown))
+    table = _table("word or patch", _rows(explanation, shown), explanation.names.unit)
+    if explanation.names.rule:
+        what = "Values" if explanation.predicts else "Scores"
+        return f"<h2>{what} of words and of the strongest patches</h2>{table}"
     return f'<h2>What words and the strongest patches contribute</h2><p class="muted">{meaning}</p>{table}'
 
 
-def _rows(terms: Iterable[Term]) -> list[str]:
+def _rows(explanation: Explanation, terms: Iterable[Term]) -> list[str]:
     terms = list(terms)
     largest = max((abs(term.value) for term in terms), default=1.0)
     rows = []
@@ -165,12 +188,12 @@ def _rows(terms: Iterable[Term]) -> list[str]:
         kind, share = ("up" if term.value > 0 else "down"), 100 * abs(term.value) / largest
         names = " with ".join(escape(label) for label in reversed(term.labels))
         rows.append(
-            f'<tr><td>{names}</td><td class="number {kind}">{with_error(term.value, term.stderr)}</td>'
+            f'<tr><td>{names}</td><td class="number {kind}">{explanation.told(term.value, term.stderr)}</td>'
             f'<td class="bar {kind}"><span style="width:{share:.1f}%"></span></td></tr>'
         )
     return rows
 
 
-def _table(name: str, rows: list[str]) -> str:
-    head = f'<tr><th>{name}</th><th class="number">logits</th><th></th></tr>'
+def _table(name: str, rows: list[str], unit: str) -> str:
+    head = f'<tr><th>{name}</th><th class="number">{unit}</th><th></th></tr>'
     return f'<div class="scroll"><table><thead>{head}</thead><tbody>{"".join(rows)}</tbody></table></div>'

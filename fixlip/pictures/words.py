@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from .drawing import signed
+from .drawing import tell
 
 if TYPE_CHECKING:
     from ..expansion import Expansion
@@ -26,10 +26,11 @@ def default_title(
 ) -> str:
     """What is shown: one player's interactions, the subset `inside` (n,), or everything."""
     if condition is not None:
-        return f"What goes together with {quoted(explanation, condition)}"
+        what = "What goes together" if explanation.predicts else "Scores of pairs"
+        return f"{what} with {quoted(explanation, condition)}"
     if not inside.all():
-        value = float(explanation.predict(inside)[0])
-        return f"{inside.sum()} of {explanation.n_players} players: predicted similarity {value:.2f}"
+        some = f"{inside.sum()} of {explanation.n_players} players"
+        return f"{some}: predicted similarity {explanation.predict(inside)[0]:.2f}" if explanation.predicts else some
     head = explanation.headline + explanation.verdict
     if coefficients:
         together = "" if explanation.order == 1 else ", and what goes together"
@@ -37,8 +38,18 @@ def default_title(
     return f"{head}: {explanation.shown}"
 
 
-def alt_text(explanation: Expansion, condition: int | str | None = None) -> str:
-    """A few sentences for whoever cannot see the picture, of the whole or of one player's interactions."""
+def alt_text(explanation: Expansion, condition: int | str | None = None, largest: float | None = None) -> str:
+    """A few sentences for whoever cannot see the picture, of the whole or of one player's interactions.
+
+    Args:
+        explanation: what is shown.
+        condition: a player, by number or label.
+        largest: the score that is told as 1.00, where several explanations are shown together; by default the largest
+            of this one. None for logits.
+    """
+    names, of_all = explanation.names, "" if largest is None else " of all"
+    largest = explanation.largest if largest is None else largest
+    unit = "" if largest is None else f", {names.unit}{of_all}"
     grid = f" in {explanation.grid[0]} rows and {explanation.grid[1]} columns" if explanation.grid else ""
     named = ', "patch 2,1" is in row 2 and column 1' if "patch 2,1" in explanation.labels else ""
     size = f"({explanation.n_image} patches{grid}{named}; {explanation.n_text} tokens)"
@@ -46,15 +57,22 @@ def alt_text(explanation: Expansion, condition: int | str | None = None) -> str:
         player = explanation.find(condition)
         values = explanation.condition(player)
         strongest = [int(i) for i in np.argsort(-np.abs(values), kind="stable")[:3] if values[i]]
-        named = "; ".join(f"{explanation.labels[i]} {signed(float(values[i]))}" for i in strongest)
-        head = f'Interactions of {quoted(explanation, player)} in "{explanation.text}" {size}.'
-        return " ".join([f"{head} Strongest: {named or 'none'}.", *explanation.notes])
-    head = f'{explanation.headline} of an image and "{explanation.text}" {size}.'
-    for kind, name in (("players", "contributions"), ("crossmodal", "interactions")):
-        terms = [f"{' with '.join(term.labels[::-1])} {signed(term.value)}" for term in explanation.top(3, kind=kind)]
+        named = "; ".join(f"{explanation.labels[i]} {tell(float(values[i]), None, largest)}" for i in strongest)
+        what = "Interactions of" if largest is None else "Scores of pairs with"
+        head = f'{what} {quoted(explanation, player)} in "{explanation.text}" {size}.{_rule(explanation)}'
+        return " ".join([f"{head} Strongest{unit}: {named or 'none'}.", *explanation.notes])
+    head = f'{explanation.headline} of an image and "{explanation.text}" {size}.{_rule(explanation)}'
+    for kind, name in (("players", names.players), ("crossmodal", names.pairs)):
+        top = explanation.top(3, kind=kind)
+        terms = [f"{' with '.join(term.labels[::-1])} {tell(term.value, None, largest)}" for term in top]
         if terms:
-            head += f" Strongest {name}: {'; '.join(terms)}."
+            head += f" Strongest {name}{unit}: {'; '.join(terms)}."
     return " ".join([head, *explanation.remarks()])
+
+
+def _rule(explanation: Expansion) -> str:
+    """A sentence on what the numbers are, where they are no average changes of the similarity."""
+    return f" The numbers are {explanation.names.rule}." if explanation.names.rule else ""
 
 
 def quoted(explanation: Expansion, player: int) -> str:

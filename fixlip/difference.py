@@ -1,0 +1,119 @@
+"""Difference: one expansion minus another, of as many players and in the same unit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from .claims import Names
+from .expansion import Expansion
+from .masks import FloatArray
+from .pictures import Picture, alt_text, draw
+from .pictures.words import model_name
+
+
+@dataclass(frozen=True, eq=False)
+class Difference(Expansion):
+    """The first explanation minus the second, term by term, in the unit of both.
+
+    It has no p of its own: the two may be of different p, index or model. Its first order is the difference of their
+    first orders.
+
+    Attributes:
+        first, second: what it is the difference of.
+    """
+
+    first: Expansion = field(kw_only=True, repr=False)
+    second: Expansion = field(kw_only=True, repr=False)
+
+    @classmethod
+    def of(cls, first: Expansion, second: Expansion) -> Difference:
+        """The first minus the second.
+
+        Raises:
+            ValueError: if one has more players, or the two are in different units, as scores of two methods are.
+        """
+        if (first.n_image, first.n_text) != (second.n_image, second.n_text):
+            raise ValueError(
+                f"difference: got {first.n_image} + {first.n_text} and {second.n_image} + {second.n_text} players; "
+                "wanted as many on either side."
+            )
+        if first.unit_name != second.unit_name:
+            raise ValueError(
+                f"difference: got {first.unit_name} and {second.unit_name}, wanted both in one unit: logits, or scores "
+                "of one method."
+            )
+        return cls(
+            first.constant - second.constant,
+            first.attributions - second.attributions,
+            first.interactions - second.interactions,
+            first.subject,
+            order=max(first.order, second.order),
+            first=first,
+            second=second,
+        )
+
+    @property
+    def unit_name(self) -> str:
+        """The unit of both."""
+        return self.first.unit_name
+
+    @property
+    def names(self) -> Names:
+        """What the numbers of both are called, where that is one and the same."""
+        if self.first.names == self.second.names:
+            return self.first.names
+        return super().names._replace(players="differences", pairs="differences of pairs")
+
+    @property
+    def empty_value(self) -> float:
+        """Difference of the values of the empty coalition (logit)."""
+        return self.first.empty_value - self.second.empty_value
+
+    @property
+    def full_value(self) -> float:
+        """Difference of the values of the grand coalition (logit)."""
+        return self.first.full_value - self.second.full_value
+
+    @property
+    def values(self) -> FloatArray:
+        """Difference of the players' contributions or scores, (n,)."""
+        return self.first.values - self.second.values
+
+    @property
+    def value_stderr(self) -> None:
+        """Not known: the errors of the two may go together."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """The notes of both."""
+        return tuple(dict.fromkeys((*self.first.notes, *self.second.notes)))
+
+    def first_order(self) -> Expansion:
+        """The difference of the two first orders."""
+        return self.first.first_order() - self.second.first_order()
+
+    @property
+    def headline(self) -> str:
+        """The difference of the two similarities."""
+        return f"Difference {self.full_value:+.2f}"
+
+    def facts(self) -> list[str]:
+        """In what the two differ."""
+        first, second = ((model_name(e.model), *e.how) for e in (self.first, self.second))
+        told = [f"{a} minus {b}" for a, b in zip(first, second, strict=True) if a != b and a and b]
+        rule = [self.names.rule] if self.names.rule else []
+        return [*self.notes, f"{self.empty_value:+.2f} with everything removed", *rule, *told]
+
+    def __sub__(self, other: Any) -> Difference:
+        return NotImplemented
+
+    def draw(self, **options: Any) -> Picture:
+        """The picture of this difference; options as in `fixlip.pictures.draw`."""
+        return Picture(draw(self, **options), alt_text(self, options.get("condition")))
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
+        return self.draw()._repr_mimebundle_()
+
+    def __repr__(self) -> str:
+        return f"Difference({self.first!r} minus {self.second!r})"
