@@ -515,6 +515,12 @@ def test_settings_that_are_none(changes, message):
         Settings(**changes)
 
 
+def test_files_and_settings_are_checked_without_torch(run_python):
+    used = "from fixlip.concepts import Bank, Classes, Settings, Overlap; Bank.emoji(), Classes.emoji(), Settings()"
+    result = run_python(f"{used}; import sys; print('torch' in sys.modules or 'sklearn' in sys.modules)")
+    assert result.stdout.strip() == "False", result.stderr
+
+
 def test_what_does_not_fit_is_told_in_a_sentence(study):
     with pytest.raises(ValueError, match="encoder: got str, wanted what fixlip.load gives"):
         Study("emoji-clip", ["cat"], ["cat", "hat"])

@@ -80,14 +80,17 @@ def hits(study, scenes, words_of=None):
     return np.array(found, float)
 
 
+def share(answers):
+    """The share of right answers, for a table; — where there is none."""
+    return f"{answers.mean():.0%}" if len(answers) else "—"
+
+
 def row(model, name, found):
     """A line of the first table."""
     cells = [f"{len(found)}", f"{int(found[:, 1].sum())}", f"{found[:, 2].mean():.0%}", f"{found[:, 3].mean():.0%}"]
     mostly, wrong = found[found[:, 4] == 1], found[found[:, 2] == 0]
-    cells += [f"{mostly[:, 2].mean():.0%} of {len(mostly)}", f"{wrong[:, 5].mean():.0%} of {len(wrong)}"]
-    for k in range(1, 5):
-        some = found[found[:, 0] == k]
-        cells.append(f"{some[:, 2].mean():.0%}" if len(some) else "—")
+    cells += [f"{share(mostly[:, 2])} of {len(mostly)}", f"{share(wrong[:, 5])} of {len(wrong)}"]
+    cells += [share(found[found[:, 0] == k, 2]) for k in range(1, 5)]
     return f"| {model} | {name} | {' | '.join(cells)} |"
 
 
@@ -134,8 +137,8 @@ def table(columns, lines):
     return [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|", *lines, ""]
 
 
-def report(options):
-    """Two tables and what they say."""
+def reports(options):
+    """Two tables and what they say, by file name."""
     naming = [line for model in options.models for line in naming_rows(model, options.scenes)]
     language = [language_row(model) for model in options.models]
     about = (
@@ -146,7 +149,10 @@ def report(options):
     )
     columns = ("model", "objects of a kind of scenes among its four words", "all four", "a single object's own word")
     command = f"`python tests/benchmarks/concepts.py --models {' '.join(options.models)} --scenes {options.scenes}`"
-    return "\n".join([*table(COLUMNS, naming), about, "", *table(columns, language), command, ""])
+    return {
+        "concepts.md": "\n".join([*table(COLUMNS, naming), about, "", command, ""]),
+        "concepts-language.md": "\n".join([*table(columns, language), command, ""]),
+    }
 
 
 def main():
@@ -156,11 +162,11 @@ def main():
     parser.add_argument("--models", nargs="+", default=list(EMBEDDED))
     parser.add_argument("--scenes", type=int, default=50)
     options = parser.parse_args()
-    text = report(options)
-    print(text)
-    if options.out is not None:
-        options.out.mkdir(parents=True, exist_ok=True)
-        (options.out / "concepts.md").write_text(text, encoding="utf-8")
+    for name, text in reports(options).items():
+        print(text)
+        if options.out is not None:
+            options.out.mkdir(parents=True, exist_ok=True)
+            (options.out / name).write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":
