@@ -25,12 +25,12 @@ FIRST_SCENE = 3 * 10**6  # none of these was looked at when the defaults were ch
 LEAST_COVERED, MOSTLY = 0.25, 0.6
 DEFAULT = Settings()
 VARIANTS = {
-    "the default: red ellipse, optimal transport": DEFAULT,
+    "the default: red ellipse and optimal transport": DEFAULT,
     "every word of the bank a candidate": replace(DEFAULT, candidates=100, relevance=False),
     "relevance not asked": replace(DEFAULT, relevance=False),
-    "most similar words, no transport": replace(DEFAULT, transport=False),
+    "most similar words without transport": replace(DEFAULT, transport=False),
     "patches alone": replace(DEFAULT, prompt="patches"),
-    "patches alone, most similar words": replace(DEFAULT, prompt="patches", transport=False),
+    "patches alone and most similar words": replace(DEFAULT, prompt="patches", transport=False),
     "keys instead of tokens": replace(DEFAULT, features="keys"),
     "PCA instead of SVD": replace(DEFAULT, prominent="pca"),
     "K-means instead of PCA": replace(DEFAULT, parts="kmeans"),
