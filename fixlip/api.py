@@ -130,18 +130,21 @@ def _until_faithful(game: Game, request: Request, target: float, most: int) -> E
 class Cost:
     """What an explanation will take: masked images, masked captions, and about how many seconds of encoding.
 
-    Where `passes` are given, it is so many forward and backward passes instead, of single images and captions.
+    With methods that look into the model, `passes` counts forward and backward passes of single images and captions
+    instead; -1 where their number depends on the model's inside.
     """
 
     images: int
     captions: int
     seconds: float
     device: str
-    passes: int = 0
+    passes: int | None = None
 
     def __str__(self) -> str:
         duration = f"{self.seconds:.0f} s" if self.seconds < 90 else f"{self.seconds / 60:.0f} minutes"
-        if self.passes:
+        if self.passes == -1:
+            return f"forward and backward passes for every position of image and caption, on {self.device}"
+        if self.passes is not None:
             return f"{self.passes:,} forward and backward passes, about {duration} on {self.device}"
         return (
             f"{self.images:,} masked images and {self.captions:,} masked captions to encode, about {duration} on "
@@ -165,9 +168,11 @@ def cost(
     method = method_named(estimator)
     game = Game(encoder, image, text)
     request = method.for_game(game, method.check(Request(budget=budget, basis=basis)))
-    asked = request.budget or 2**game.n_players
     if method.counts == PASSES:
-        return Cost(0, 0, asked * seconds_per_pass(game), str(encoder.device), asked)
+        if request.budget is None:
+            return Cost(0, 0, float("nan"), str(encoder.device), -1)
+        return Cost(0, 0, request.budget * seconds_per_pass(game), str(encoder.device), request.budget)
+    asked = request.budget or 2**game.n_players
     captions = text_budget(game.n_text) if method.needs == "answers" else asked
     images, captions = min(asked, 2**game.n_image), min(captions, 2**game.n_text)
     per_image, per_caption = seconds_each(game)

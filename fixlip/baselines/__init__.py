@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .meta import third_order as third_order
     from .plain import gradient_input as gradient_input
     from .plain import occlusion as occlusion
+    from .plain import random as random
 
 _HOME = {
     "exclip": "jacobians",
@@ -33,6 +34,7 @@ _HOME = {
     "maskclip": "dense",
     "metagame": "meta",
     "occlusion": "plain",
+    "random": "plain",
     "rollout": "chefer",
     "third_order": "meta",
 }

@@ -30,6 +30,12 @@ def _method(name: str, what: str, order: int, passes: Passes, is_long: bool = Fa
     )
 
 
+def _random(game: Any, request: Request) -> Explanation:
+    from .plain import random
+
+    return random(game, request.seed)
+
+
 def _metagame(base: str, title: str, backward: bool = True) -> Method:
     """The metagame of a base that takes one forward pass for all captions, and maybe a backward pass for each."""
 
@@ -98,6 +104,18 @@ METHODS = {
             2,
             lambda n_image, n_text, basis: None,  # grows with begin, end, class and padding, too
             is_long=True,
+        ),
+        Method(
+            "random",
+            "a map drawn by lot, beside which other maps show their worth",
+            "game",
+            (SCORES,),
+            _random,
+            lambda n_image, n_text, basis: 0,
+            _check,
+            counts=PASSES,
+            orders=(1,),
+            takes_budget=False,
         ),
         _metagame("grad-eclip", "Grad-ECLIP"),
         _metagame("game", "GAME"),

@@ -1,13 +1,17 @@
-"""The plain methods that everybody tries first: occlusion of one player, gradient times input."""
+"""The plain methods that everybody tries first: occlusion of one player, gradient times input, and a random map."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 import torch
 
+from ..estimators.methods import PASSES
 from ..explanation import Explanation
 from ..game import Game
-from .routes import Route, Tensor, chunks, first_order, gradients, tower_of
+from ..masks import check_seed
+from .routes import Route, Tensor, check_game, chunks, first_order, gradients, tower_of
 
 
 def occlusion(game: Game) -> Explanation:
@@ -23,6 +27,26 @@ def occlusion(game: Game) -> Explanation:
         order 1, in logits.
     """
     return first_order(game, OCCLUSION)
+
+
+def random(game: Game, seed: int = 0) -> Explanation:
+    """A map drawn by lot, from 0 to 1 for every player: what a score is worth shows beside that of this map.
+
+    Where the similarity grows with the number of players that are present, sums of any positive numbers rank masks
+    well; so a rank correlation far above zero is no merit by itself.
+
+    Args:
+        game: asked for its two end values only.
+        seed: of the numbers.
+
+    Returns:
+        order 1, scores.
+    """
+    check_game(game)
+    rng = np.random.default_rng(check_seed(seed))
+    image, text = rng.random(game.n_image), rng.random(game.n_text)
+    explanation = Explanation.from_heatmap(image, game, text=text, name="a random map")
+    return replace(explanation, budget=0, counts=PASSES)
 
 
 def _occlusion_maps(game: Game, side: str, directions: Tensor) -> Tensor:

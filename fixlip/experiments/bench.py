@@ -90,7 +90,7 @@ class Bench:
         if one.images == WORDS:
             return self._word_by_word(p)
         if one.images == NONE:
-            return run_baseline(self.game, one, p)
+            return run_baseline(self.game, one, p, self._seed)
         samples = self.samples(self._budget if one.images == ALL else self._few(one.images))
         # Nothing here looks at standard errors, which take most of the time.
         explanation = samples.readout().explain(p, one.index, one.order, errors=False)
@@ -143,13 +143,13 @@ class Bench:
         return Made(explanation, self.samples(self._budget).budget, sum(made.passes for made in found.values()))
 
 
-def run_baseline(game: Game, one: Candidate, p: float) -> Made:
+def run_baseline(game: Game, one: Candidate, p: float, seed: int = 0) -> Made:
     """What a method gives that looks into the model instead of asking it about masked images."""
     if one.options:
         explain = getattr(baselines, one.method.replace("-", "_"))
         explanation: Explanation = explain(game, **dict(one.options))
     else:
         method = method_named(one.method)
-        request = method.check(Request(p=p, index=one.index, order=one.order))
+        request = method.check(Request(p=p, index=one.index, order=one.order, seed=seed))
         explanation = method.run(game, method.for_game(game, request))
     return Made(explanation, 0, explanation.budget or 0)

@@ -84,6 +84,7 @@ METHODS = {
         "attention rollout": Candidate("rollout", "scores", 1),
         "gradient × input": Candidate("gradient-input", "scores", 1),
         "occlusion": Candidate("occlusion", "scores", 1),
+        "a random map": Candidate("random", "scores", 1),
     }.items()
     if one.is_known
 }
