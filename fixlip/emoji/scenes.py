@@ -12,7 +12,7 @@ import io
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -229,7 +229,7 @@ def _sheet(folder: Path) -> dict[str, Image.Image]:
     return pictures
 
 
-@cache
+@lru_cache(maxsize=2048)  # some 20 MB at most of what a model reads; training uses fewer
 def _sprite(word: str, longer: int, folder: Path) -> Sprite:
     """An object, so many pixels long: colours in 0..255 and opacity in 0..1."""
     picture = _sheet(folder)[word]
