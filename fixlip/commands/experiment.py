@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..experiments.tables import CURVE_SCORES, EXPLAINED, KEYS, SCORES
-from . import console, options, reproduce
+from . import console, knowledge, options, reproduce
 
 NAMES = tuple(SCORES)
 _LIMIT = 100
@@ -52,14 +52,14 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
         "experiment",
         help="run one of the paper's experiments, and write a table",
         description="Run one of the paper's experiments on many images, and write a table.",
-        epilog="\n".join((_WHAT, _DATASETS, reproduce.HELP, _columns(), _FILES)),
+        epilog="\n".join((_WHAT, _DATASETS, knowledge.HELP, reproduce.HELP, _columns(), _FILES)),
         parents=[shared],
     )
-    parser.add_argument(
-        "name", metavar="NAME", choices=(*NAMES, reproduce.NAME), help=", ".join((*NAMES, reproduce.NAME))
-    )
+    names = (*NAMES, knowledge.NAME, reproduce.NAME)
+    parser.add_argument("name", metavar="NAME", choices=names, help=", ".join(names))
     parser.add_argument("--dataset", default="emoji", metavar="NAME", help="see below; default emoji")
     reproduce.add(parser)
+    knowledge.add(parser)
     parser.add_argument(
         "--limit", metavar="N", help=f"images at most, default {_LIMIT}; with reproduce what the protocol has"
     )
@@ -85,6 +85,7 @@ def _columns() -> str:
             f"  {name}:",
             *_explain([one for one in (*KEYS[name], *SCORES[name]) if one not in (*common, "cost")]),
         ]
+    lines += knowledge.columns()
     lines += ["  insertion-deletion has the curves in a table of their own, FOLDER/NAME-MODEL-curves.csv:"]
     return "\n".join([*lines, *_explain(("removed", *CURVE_SCORES)), ""])
 
@@ -116,7 +117,10 @@ def run(given: argparse.Namespace) -> int:
     try:
         if given.name == reproduce.NAME:
             return reproduce.run(given, limit, workers, arguments)
-        settings = Settings(given.name, given.model, **arguments)
+        of_knowledge = given.name == knowledge.NAME
+        settings = (
+            knowledge.settings(given, arguments) if of_knowledge else Settings(given.name, given.model, **arguments)
+        )
         path = run_all(
             settings, given.dataset, limit or _LIMIT, given.out, workers, given.dask, progress=not given.quiet
         )

@@ -23,7 +23,11 @@ reproduce:
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Add the options that only this experiment has."""
-    parser.add_argument("--classes", metavar="NAME", help="with reproduce: pictures by class, see below")
+    parser.add_argument(
+        "--classes",
+        metavar="NAME",
+        help="with reproduce: pictures by class; with mutual-knowledge: a file of classes; see below",
+    )
 
 
 def run(given: argparse.Namespace, limit: int | None, workers: int, arguments: dict[str, Any]) -> int:

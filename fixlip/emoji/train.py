@@ -4,6 +4,9 @@ Scenes are made on the fly and never repeat. Two things help so small a model to
 that asks the image embedding which objects are present (one linear layer, faded out and thrown away), and batches in
 which no two captions mention the same objects. In a third of the batches patches and words are removed exactly as the
 game removes them, so that masked inputs are familiar; real CLIP has not seen any, and `emoji-clip-plain` is like it.
+
+With `--keep 50 200 800` the model after so many steps is kept, too, in FOLDER/step-50 and so on, which `fixlip.load`
+takes. That draws no random number, so that what is trained is the same.
 """
 
 from __future__ import annotations
@@ -11,7 +14,10 @@ from __future__ import annotations
 import argparse
 import copy
 import math
+import secrets
+import shutil
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -176,10 +182,26 @@ def loss_of(model: Any, head: torch.nn.Linear, batch: Batch, auxiliary: float) -
     return loss, (logits.argmax(dim=1) == target).float().mean()
 
 
-def train(name: str, out: Path, steps: int | None = None, seed: int = 0, device: str = "cpu") -> None:
-    """Train a model by its recipe and save it with its processor; a checkpoint is saved every 1,000 steps."""
+def train(
+    name: str, out: Path, steps: int | None = None, seed: int = 0, device: str = "cpu", keep: Collection[int] = ()
+) -> None:
+    """Train a model by its recipe and save it with its processor; what is there is saved every 1,000 steps.
+
+    Args:
+        name: of the recipe.
+        out: folder to write.
+        steps: how many; by default the recipe's.
+        seed: of weights and scenes.
+        device: "cpu" or "cuda".
+        keep: after which of the steps the model is kept, in the folder step-N of `out`; 0 is the untrained model.
+
+    Raises:
+        ValueError: one sentence, before any step, if `keep` names one that there is not.
+    """
     recipe = RECIPES[name]
     steps = steps or recipe.steps
+    if stray := [step for step in keep if not 0 <= step <= steps]:
+        raise ValueError(f"keep: got {stray[0]}, wanted steps from 0 to {steps}.")
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     model, processor = build(recipe)
@@ -197,6 +219,8 @@ def train(name: str, out: Path, steps: int | None = None, seed: int = 0, device:
         return min((step + 1) / warm_up, 0.02 + 0.98 * (1 + math.cos(math.pi * step / steps)) / 2)
 
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, rate)
+    if 0 in keep:
+        save(model, processor, out / "step-0")
     start, matched = time.perf_counter(), 0.0
     for step in range(steps):
         batch = draw_batch(recipe, processor, rng)
@@ -217,18 +241,30 @@ def train(name: str, out: Path, steps: int | None = None, seed: int = 0, device:
                 f"step {step + 1}/{steps}: loss {loss.item():.3f}, matched {matched:.1%}, {seconds:.2f} s a step",
                 flush=True,
             )
+        if step + 1 in keep:
+            save(model, processor, out / f"step-{step + 1}")
         if step % 1000 == 999 or step == steps - 1:
             save(model, processor, out)
 
 
 def save(model: Any, processor: Any, out: Path) -> None:
-    """Write model and processor as `from_pretrained` wants them: half precision, without any path of this machine."""
+    """Write model and processor as `from_pretrained` wants them: half precision, without any path of this machine.
+
+    They are written beside their place and then moved there file by file, the weights last: a folder that has weights
+    is whole. Other files in it stay.
+    """
     model = copy.deepcopy(model).half()
     model.config._name_or_path = ""
-    model.save_pretrained(out)
     if not hasattr(model, "logit_bias"):  # SigLIP always reads 16 tokens, CLIP does not
         processor.tokenizer.backend_tokenizer.no_padding()
-    processor.save_pretrained(out)
+    partial = out / f".fixlip-{secrets.token_hex(4)}"
+    try:
+        model.save_pretrained(partial)
+        processor.save_pretrained(partial)
+        for file in sorted(partial.iterdir(), key=lambda file: file.suffix == ".safetensors"):
+            file.replace(out / file.name)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
 
 
 def main() -> None:
@@ -238,8 +274,15 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder to write")
     parser.add_argument("--steps", type=int, help="default: the recipe's")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--keep", type=int, nargs="+", default=[], metavar="N", help="steps after which to keep it, too"
+    )
     options = parser.parse_args()
-    train(options.name, options.out, options.steps, options.seed, "cuda" if torch.cuda.is_available() else "cpu")
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        train(options.name, options.out, options.steps, options.seed, device, options.keep)
+    except ValueError as error:
+        parser.error(str(error))
 
 
 if __name__ == "__main__":

@@ -17,11 +17,14 @@ from ..progress import progress_bar
 from . import datasets
 from .datasets import Dataset, Item, Source
 from .figures import draw
+from .knowledge import KnowledgeSettings, study_of
+from .knowledge_report import draw_knowledge, page_of_knowledge
+from .labelled import labelled
 from .locks import locked
-from .settings import ON_MOSAICS, Settings
+from .settings import ON_MOSAICS
 from .summary import left_out, page
 from .tables import Table, Tables, one_line, write_whole
-from .tasks import Outcome, encoder_of, forget_encoder, layouts, run_item
+from .tasks import AnySettings, Outcome, encoder_of, forget_encoder, layouts, run_item
 
 logger = logging.getLogger("fixlip")
 # What may differ between two runs on one table: it changes how much memory they take, and no result.
@@ -29,7 +32,7 @@ FREE_SETTINGS = ("batch_size",)
 
 
 def run(
-    settings: Settings,
+    settings: AnySettings,
     dataset: str | Source = "emoji",
     limit: int = 100,
     out: str | os.PathLike[str] = "experiments",
@@ -48,7 +51,7 @@ def run(
 
     Args:
         settings: experiment, model, p's, budget, ...
-        dataset: see `datasets.pairs` and `datasets.mosaics`.
+        dataset: see `datasets.pairs` and `datasets.mosaics`, and `labelled.labelled` for mutual knowledge.
         limit: how many items.
         out: folder for the table.
         workers: processes side by side, each with its own model. They are new processes (joblib's loky), never forks:
@@ -57,7 +60,7 @@ def run(
         progress: show a bar, or log lines, if it takes long.
 
     Returns:
-        the table, a CSV file. "insertion-deletion" writes the curves to another one beside it.
+        the table, a CSV file. "insertion-deletion" and "mutual-knowledge" write curves to another one beside it.
 
     Raises:
         ValueError: one sentence: before any work if an argument does not fit, something that is needed is not installed
@@ -73,9 +76,10 @@ def run(
     path = out / f"{settings.experiment}-{one_line(Path(settings.model).name)}.csv"
     paths = [path, path.with_name(f"{path.stem}-curves.csv")]
     _check_writable(out, paths)
-    loader = datasets.mosaics if settings.experiment in ON_MOSAICS else datasets.pairs
-    found = loader(dataset, limit)
+    found = _find(settings, dataset, limit)
     encoder = encoder_of(settings)  # a wrong name is told before any work
+    # So is a bank that cannot be read.
+    notes = study_of(settings, encoder).notes if isinstance(settings, KnowledgeSettings) else ()
     tables = Tables([Table(*one) for one in zip(paths, layouts(settings, encoder), strict=False)])
     described = settings.describe(str(dataset), encoder)
     if workers > 1 or dask is not None:
@@ -90,12 +94,19 @@ def run(
         if not wanted:
             first = found.left_out[0] if found.left_out else "there were none"
             raise ValueError(f"dataset: all {len(names)} items were left out; the first: {first}")
-        _report(tables, path, settings, described, wanted, found.left_out)
+        _report(tables, path, settings, described, wanted, [*left_out(found.left_out), *notes])
     return path
 
 
+def _find(settings: AnySettings, dataset: str | Source, limit: int) -> Dataset:
+    if isinstance(settings, KnowledgeSettings):
+        return labelled(str(dataset), limit, settings.classes)
+    loader = datasets.mosaics if settings.experiment in ON_MOSAICS else datasets.pairs
+    return loader(dataset, limit)
+
+
 def _run_all(
-    tables: Tables, settings: Settings, found: Dataset, progress: bool, workers: int, dask: str | None
+    tables: Tables, settings: AnySettings, found: Dataset, progress: bool, workers: int, dask: str | None
 ) -> list[str]:
     """Run the items that are not finished, and return the names of all in their order."""
     waiting = _Waiting(found, tables)
@@ -105,7 +116,7 @@ def _run_all(
                 if outcome.left_out:
                     found.left_out.append(outcome.left_out)
                 else:
-                    caption = one_line(str(outcome.rows[-1]["caption"]))
+                    caption = one_line(str(outcome.rows[-1][tables.tables[0].layout.described]))
                     tables.add(outcome.item, caption, [outcome.rows, outcome.curves][: len(tables.tables)])
                 advance(1)
     if waiting.error is not None:
@@ -155,7 +166,7 @@ class _Waiting:
 
 
 def _outcomes(
-    settings: Settings, waiting: Iterator[tuple[int, Item]], workers: int, dask: str | None
+    settings: AnySettings, waiting: Iterator[tuple[int, Item]], workers: int, dask: str | None
 ) -> Generator[Outcome, None, None]:
     if workers == 1 and dask is None:
         for number, item in waiting:
@@ -255,17 +266,23 @@ def _read_note(note: Path, path: Path) -> dict[str, str]:
 
 
 def _report(
-    tables: Tables, path: Path, settings: Settings, described: dict[str, str], items: list[str], sentences: list[str]
+    tables: Tables, path: Path, settings: AnySettings, described: dict[str, str], items: list[str], notes: list[str]
 ) -> None:
     """Write the summary and the figure of these items."""
-    notes, table, curves = left_out(sentences), tables.tables[0], tables.tables[-1]
+    table, curves = tables.tables[0], tables.tables[-1]
     figure = None
     try:
-        figure = draw(curves.rows(items), settings.experiment, settings.model)
+        if isinstance(settings, KnowledgeSettings):
+            figure = draw_knowledge(curves.rows(items), settings.model)
+        else:
+            figure = draw(curves.rows(items), settings.experiment, settings.model)
     except ValueError as error:  # the numbers do not depend on it
         notes.append(f"No figure was drawn: {error}")
         logger.warning("No figure was drawn: %s", error)
-    text = page(table.rows(items), settings.experiment, described, notes)
+    if isinstance(settings, KnowledgeSettings):
+        text = page_of_knowledge(table.rows(items), curves.rows(items), settings, described, notes)
+    else:
+        text = page(table.rows(items), settings.experiment, described, notes)
     write_whole(path.with_suffix(".md"), [text.encode("utf-8")])
     if figure is not None:
         write_whole(path.with_suffix(".html"), [figure.encode("utf-8")])

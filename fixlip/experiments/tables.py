@@ -120,12 +120,14 @@ class Layout:
         scores: columns that hold numbers.
         keys: columns that tell the rows of an item apart.
         rows: their values, as `cell` shows them, for every row of an item.
+        described: the column by which it shows whether an item is still the same.
     """
 
     columns: tuple[str, ...]
     keys: tuple[str, ...]
     scores: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
+    described: str = "caption"
 
     @property
     def header(self) -> bytes:
@@ -317,7 +319,7 @@ def _blocks(file: Iterable[bytes], layout: Layout, at: int) -> Iterator[Block]:
             if count == 0:
                 item, start = row["item"], at
             count += 1
-            caption = row.get("caption", "")
+            caption = row.get(layout.described, "")
         at += len(line)
         if count == len(layout.rows):
             yield Block(item, caption, start, at)

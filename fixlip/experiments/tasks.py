@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from typing import Any
@@ -21,8 +21,9 @@ from ..subject import end_values
 from .bench import Bench, Made, run_baseline
 from .context import answers, questions
 from .datasets import Item, LabelledMosaic, Pair
+from .knowledge import KnowledgeSettings, layouts_of, rows_of, study_of
 from .settings import METHODS, Settings, explained, measured_at, row_keys, timed
-from .tables import CURVE_KEYS, CURVE_SCORES, KEYS, SCORES, Layout, Row, cell
+from .tables import CURVE_KEYS, CURVE_SCORES, KEYS, SCORES, Layout, Row, Value, cell
 
 logger = logging.getLogger("fixlip")
 NONE = float("nan")
@@ -30,6 +31,7 @@ NONE = float("nan")
 IMAGE_POINTS = 26
 # A row of the table, and the points of its curve if the experiment draws any.
 Result = tuple[Row, list[Row]]
+AnySettings = Settings | KnowledgeSettings
 Scores = Mapping[str, float]
 
 
@@ -43,7 +45,7 @@ class Outcome:
     left_out: str = ""
 
 
-def run_item(settings: Settings, number: int, item: Item, threads: int = 0) -> Outcome:
+def run_item(settings: AnySettings, number: int, item: Item, threads: int = 0) -> Outcome:
     """All rows of one item.
 
     Args:
@@ -61,15 +63,22 @@ def run_item(settings: Settings, number: int, item: Item, threads: int = 0) -> O
         torch.set_num_threads(threads)
     encoder, outcome = encoder_of(settings), Outcome(item.name)
     try:
-        for row, curve in TASKS[settings.experiment](settings, encoder, item, settings.item_seed(number)):
+        for row, curve in _results(settings, encoder, item, number):
             outcome.rows.append({"item": item.name, "model": settings.model, **row})
-            outcome.curves += [{"item": item.name, "method": row["method"], "p": row["p"], **point} for point in curve]
+            keys: dict[str, Value] = {key: row[key] for key in ("method", "p") if key in row}
+            outcome.curves += [{"item": item.name, **keys, **point} for point in curve]
     except ValueError as error:
         return Outcome(item.name, left_out=f"{item.name}: {error}")
     return outcome
 
 
-def encoder_of(settings: Settings) -> Encoder:
+def _results(settings: AnySettings, encoder: Encoder, item: Any, number: int) -> Iterable[Result]:
+    if isinstance(settings, KnowledgeSettings):
+        return [rows_of(settings, encoder, item)]
+    return TASKS[settings.experiment](settings, encoder, item, settings.item_seed(number))
+
+
+def encoder_of(settings: AnySettings) -> Encoder:
     """The model of a run; one stays loaded in every process."""
     return _load(settings.model, settings.device, settings.dtype, settings.batch_size)
 
@@ -81,11 +90,14 @@ def _load(model: str, device: str, dtype: str, batch_size: int | str) -> Encoder
 
 def forget_encoder() -> None:
     """Free the memory of the model, where only workers need it."""
+    study_of.cache_clear()
     _load.cache_clear()
 
 
-def layouts(settings: Settings, encoder: Encoder) -> list[Layout]:
+def layouts(settings: AnySettings, encoder: Encoder) -> list[Layout]:
     """Columns and rows of the table of an experiment, and of its curves if it has any."""
+    if isinstance(settings, KnowledgeSettings):
+        return layouts_of(settings)
     experiment, (height, width) = settings.experiment, encoder.grid
     levels = [name for name, _ in randomised(encoder)] if experiment == "randomisation" else []
     keys, scores = KEYS[experiment], SCORES[experiment]
