@@ -7,7 +7,8 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
-from ..experiments.knowledge_columns import EXPLAINED, NAME, STRUCK
+from ..experiments.knowledge_columns import EXPLAINED, STRUCK
+from ..experiments.knowledge_columns import NAME as NAME
 
 HELP = """\
 mutual-knowledge:
