@@ -1,8 +1,8 @@
 """Do both sides of a better model share more? `python tests/benchmarks/mutual_knowledge.py --out FOLDER`
 
 Sammani and Deligiannis (NeurIPS 2024) find that, within a family of CLIP models, those of higher zero-shot accuracy
-have more mutual knowledge. A family of models of known and different strength: the checkpoints of one training from scratch.
-Beside them the embedded models. What is measured lies in the experiment's own tables, which go on where they were
+have more mutual knowledge. Here the family, of known and different strength, is the checkpoints of one training. Beside
+them the embedded models. What is measured lies in the experiment's own tables, which go on where they were
 stopped; the training does not, but is left out where its checkpoints are there. Half an hour or so for the training
 (`--steps 1500`), ten minutes for the rest.
 """
@@ -162,7 +162,8 @@ def report(options):
     found |= {name: measured(name, options) for name in EMBEDDED}
     about = (
         f"{options.images} scenes of one to four of the objects of twelve classes; a guess is right in 8.3 %. Steps "
-        f"are those of one training of {RECIPE} from scratch, {options.steps:,} steps in all. Means ± standard errors over scenes."
+        f"are those of one training of {RECIPE} from scratch, {options.steps:,} steps in all. "
+        "Means ± standard errors over scenes."
     )
     command = f"`python tests/benchmarks/mutual_knowledge.py --steps {options.steps} --images {options.images}`"
     lines = [line_of(name, one) for name, one in found.items()]
