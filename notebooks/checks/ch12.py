@@ -37,27 +37,29 @@ EXERCISES["12.1"] = Exercise(
             "these are the shares at p = 0.5, whatever p is asked for; explanations at different p do not compare.",
         ),
         (
-            lambda samples, p: np.append(samples.explain(p).average, samples.explain(p).values)
-            / samples.explain(p).full_value,
+            lambda samples, p: (
+                np.append(samples.explain(p).average, samples.explain(p).values) / samples.explain(p).full_value
+            ),
             "this divides by the full value. The way starts at the empty value, which is not zero.",
         ),
         (
-            lambda samples, p: np.append(
-                samples.explain(p).average - samples.explain(p).empty_value, samples.explain(p).values
-            )
-            / samples.explain(p).full_value,
+            lambda samples, p: (
+                np.append(samples.explain(p).average - samples.explain(p).empty_value, samples.explain(p).values)
+                / samples.explain(p).full_value
+            ),
             "this divides by the full value; the way is as long as full_value - empty_value.",
         ),
         (
-            lambda samples, p: np.append(samples.explain(p).average, samples.explain(p).values)
-            / _way(samples.explain(p)),
+            lambda samples, p: (
+                np.append(samples.explain(p).average, samples.explain(p).values) / _way(samples.explain(p))
+            ),
             "the average is measured from the empty value, not from zero logits; you forgot to take that off.",
         ),
         (
             lambda samples, p: (
-                np.append(samples.explain(p).average, samples.explain(p).values) - samples.explain(p).empty_value
-            )
-            / _way(samples.explain(p)),
+                (np.append(samples.explain(p).average, samples.explain(p).values) - samples.explain(p).empty_value)
+                / _way(samples.explain(p))
+            ),
             "values are changes already; the empty value is taken off the average alone.",
         ),
         (
@@ -68,10 +70,10 @@ EXERCISES["12.1"] = Exercise(
             "values at one p need not add up to the way; dividing by their sum hides that.",
         ),
         (
-            lambda samples, p: np.append(
-                samples.explain(p).average - samples.explain(p).empty_value, samples.explain(p).attributions
-            )
-            / _way(samples.explain(p)),
+            lambda samples, p: (
+                np.append(samples.explain(p).average - samples.explain(p).empty_value, samples.explain(p).attributions)
+                / _way(samples.explain(p))
+            ),
             "attributions are coefficients at the empty input; what a player contributes is in values.",
         ),
         (
@@ -106,7 +108,7 @@ def _centred(grid: Any, box: Any, size: Any) -> Any:
 
 def _box_cases(rng: Any) -> list[tuple[Any, ...]]:
     """Grids that are not square, pictures that are not, and boxes that end within patches."""
-    cases: list[tuple[Any, ...]] = [(np.array([1.0, 2.0, 4.0, 8.0]), (2, 2), (0.0, 10.0, 15.0, 20.0), (20, 20))]
+    cases: list[tuple[Any, ...]] = [(2.0 ** np.arange(6), (2, 3), (0.0, 10.0, 15.0, 20.0), (30, 20))]
     for grid in ((7, 7), (14, 14), (8, 8), (3, 5), (6, 4)):
         width, height = (int(side) for side in rng.integers(100, 300, 2))
         left, top = rng.uniform(0, 0.5, 2) * (width, height)
@@ -130,9 +132,7 @@ EXERCISES["12.2"] = Exercise(
             "patches count by their centres here, all or nothing; they should count by the share that is covered.",
         ),
         (
-            lambda values, grid, box, size: (
-                _in_box(values, grid, box, size) / float(_weights(grid, box, size).sum())
-            ),
+            lambda values, grid, box, size: _in_box(values, grid, box, size) / float(_weights(grid, box, size).sum()),
             "this is a mean over patches. A finer grid has more of them, each with less; only sums compare.",
         ),
         (
