@@ -22,7 +22,7 @@ OPTIONAL = {
     "joblib": "experiments with workers",
     "distributed": "experiments on a Dask cluster",
     "datasets": "experiments on MS COCO and ImageNet",
-    "scikit-learn": "the tree proxy",
+    "scikit-learn": "the tree proxy and concepts",
     "shapiq": "interchange and tests",
     "sentencepiece": "SigLIP models from the hub",
     "pandas": "tables as data frames",

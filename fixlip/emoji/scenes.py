@@ -229,9 +229,18 @@ def _sheet(folder: Path) -> dict[str, Image.Image]:
     return pictures
 
 
-@cache
 def _sprite(word: str, longer: int, folder: Path) -> Sprite:
     """An object, so many pixels long: colours in 0..255 and opacity in 0..1."""
+    # Small ones, as the models read them, are made over and over in training; large ones would fill the memory.
+    return _small_sprite(word, longer, folder) if longer <= LARGEST else _resized(word, longer, folder)
+
+
+@cache
+def _small_sprite(word: str, longer: int, folder: Path) -> Sprite:
+    return _resized(word, longer, folder)
+
+
+def _resized(word: str, longer: int, folder: Path) -> Sprite:
     picture = _sheet(folder)[word]
     scale = longer / max(picture.size)
     width, height = (max(1, round(side * scale)) for side in picture.size)

@@ -9,7 +9,7 @@ otherwise.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -209,7 +209,30 @@ class Encoder:
 
         yield from self._batches(embed, masks)
 
-    def _batches(self, embed: Callable[[BoolArray], torch.Tensor], masks: BoolArray) -> Iterator[Float32Array]:
+    def embed_pictures(self, pixels: torch.Tensor) -> Iterator[Float32Array]:
+        """Unit-norm embeddings of whole pictures (m, 3, height, width), yielded batch by batch as (b, d)."""
+        check_process()
+
+        def embed(batch: torch.Tensor) -> torch.Tensor:
+            return pooled(self.model.get_image_features(pixel_values=batch.to(self.device, self.dtype)))
+
+        yield from self._batches(embed, pixels)
+
+    def embed_captions(self, captions: Sequence[Caption]) -> Iterator[Float32Array]:
+        """Unit-norm embeddings of whole captions, yielded batch by batch as (b, d)."""
+        check_process()
+
+        def embed(batch: Sequence[Caption]) -> torch.Tensor:
+            longest = max(len(one.input_ids) for one in batch)
+            # CLIP's captions differ in length; behind their end nothing is read, whatever it is.
+            pad = torch.nn.functional.pad
+            rows = [pad(one.input_ids, (0, longest - len(one.input_ids)), value=one.padding_id) for one in batch]
+            ids = torch.stack(rows).to(self.device)
+            return pooled(self.model.get_text_features(input_ids=ids, attention_mask=torch.ones_like(ids)))
+
+        yield from self._batches(embed, captions)
+
+    def _batches(self, embed: Callable[[Any], torch.Tensor], masks: Any) -> Iterator[Float32Array]:
         done = 0
         while done < len(masks):
             batch = masks[done : done + self.batch_size]
