@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -69,6 +70,8 @@ def run_item(settings: AnySettings, number: int, item: Item, threads: int = 0) -
             outcome.curves += [{"item": item.name, **keys, **point} for point in curve]
     except ValueError as error:
         return Outcome(item.name, left_out=f"{item.name}: {error}")
+    finally:
+        gc.collect()  # benches of one picture know each other, so they would linger, embeddings and all
     return outcome
 
 
