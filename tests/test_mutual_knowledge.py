@@ -225,7 +225,7 @@ def test_its_columns_are_all_explained_and_its_measures_those_of_the_concepts():
     assert tuple(name.replace(" ", "_") for name in MEASURES) == columns.MEASURES
     for name in (*columns.TABLE, *columns.CURVE_TABLE):
         for end in ("_area", "_chance", "_others"):
-            assert end not in name or f"…{end}" in columns.EXPLAINED
+            assert end not in name or f"...{end}" in columns.EXPLAINED
             name = name.replace(end, "")
         assert name in columns.EXPLAINED, name
 
