@@ -32,8 +32,8 @@ EXPLAINED = {
     "..._area": "area under the deletion dynamics: the mean of the measure before any, and after each, of the visual "
     "concepts is struck out, the most important first",
     "..._chance": "the same by chance: the mean over all permutations of the bank, which is counted and not drawn",
-    "..._others": "the same with the words of each other class in place of the predicted one's, on average: a model that "
-    "calls everything the same few words is above chance, and not above this",
+    "..._others": "the same with the words of each other class in place of the predicted one's, on average: a model "
+    "that calls everything the same few words is above chance, and not above this",
     "shared_words": "the shared concepts, the most important first",
     STRUCK: "how many visual concepts were struck out; where none is left the curve is 0, as published",
 }

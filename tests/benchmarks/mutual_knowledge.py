@@ -27,13 +27,15 @@ from fixlip.pictures.drawing import INK, MUTED, Sheet
 RECIPE = "emoji-clip"
 KEEP = (0, 25, 50, 75, 100, 150, 200, 300, 400, 500, 650, 800, 1000, 1250, 1500)
 SHOWN = ("right", *(f"{name}{area}{base}" for name in MEASURES for area in ("", "_area") for base in ("", "_chance")))
-SHOWN += tuple(f"{name}_others" for name in MEASURES)
+SHOWN += (*(f"{name}_others" for name in MEASURES), "shared", "visual")
+# Where the predicted class is the true one, and where it is not.
+SPLIT = ("information, predicted rightly", "information, predicted wrongly")
 TITLES = {"right": "accuracy"}
 # What is held against accuracy, and how it is computed of a row.
 HELD = {
     **{name.replace("_", " "): (name, None) for name in MEASURES},
-    **{f"{name.replace('_', ' ')}, area": (f"{name}_area", None) for name in MEASURES},
-    **{f"{name.replace('_', ' ')}, above other classes": (name, f"{name}_others") for name in MEASURES},
+    **{f"area of {name.replace('_', ' ')}": (f"{name}_area", None) for name in MEASURES},
+    **{f"{name.replace('_', ' ')} above other classes": (name, f"{name}_others") for name in MEASURES},
 }
 POOLS = {"checkpoints": lambda name: "step" in name, "checkpoints and embedded": lambda name: True}
 DRAWS = 10_000
@@ -70,6 +72,9 @@ def line_of(name, found):
         values = found[column]
         error = np.std(values, ddof=1) / np.sqrt(len(values))
         cells.append(f"{values.mean():.3f}" if "_chance" in column else f"{values.mean():.3f} ± {error:.3f}")
+    for right in (1, 0):
+        some = found["information"][found["right"] == right]
+        cells.append(f"{some.mean():.3f} of {len(some)}" if len(some) else "—")
     return f"| {name} | {' | '.join(cells)} |"
 
 
@@ -167,7 +172,7 @@ def report(options):
     )
     command = f"`python tests/benchmarks/mutual_knowledge.py --steps {options.steps} --images {options.images}`"
     lines = [line_of(name, one) for name, one in found.items()]
-    first = table(("model", *map(title_of, SHOWN)), lines)
+    first = table(("model", *map(title_of, SHOWN), *SPLIT), lines)
     columns = ("pool", "models", "measure", "Pearson", "Spearman", "low", "high")
     second = table(columns, correlation_lines(found))
     interval = f"Low and high: 95 % of the rank correlations over models drawn again, with repetition, {DRAWS:,} times."
