@@ -109,7 +109,7 @@ def correlation_lines(models):
         accuracy = np.array([found["right"].mean() for found in some])
         for name, pair in HELD.items():
             means = np.array([mean_of(found, pair) for found in some])
-            cells = " | ".join(f"{value:.2f}" for value in correlations(means, accuracy))
+            cells = " | ".join(f"{round(value, 2) + 0.0:.2f}" for value in correlations(means, accuracy))
             lines.append(f"| {pool} | {len(some)} | {name} | {cells} |")
     return lines
 
@@ -172,7 +172,7 @@ def report(options):
     found |= {name: measured(name, options) for name in EMBEDDED}
     about = (
         f"{options.images} scenes of one to four of the objects of twelve classes; a guess is right in 8.3 %. Steps "
-        f"are those of one training of {RECIPE} from scratch, {options.steps:,} steps in all. "
+        f"are those of one training of {RECIPE} from scratch, planned for {options.steps:,}. "
         "Means ± standard errors over scenes."
     )
     command = f"`python tests/benchmarks/mutual_knowledge.py --steps {options.steps} --images {options.images}`"
