@@ -26,7 +26,7 @@ FLOORS = (
     ("fixlip.baselines", "fixlip.concepts", "fixlip.contrasts"),
     ("fixlip.methods",),
     ("fixlip.api", "fixlip.grid", "fixlip.metrics", "fixlip.emoji"),
-    ("fixlip.experiments", "fixlip.gallery", "fixlip.doctor", "fixlip.course"),
+    ("fixlip.classification", "fixlip.experiments", "fixlip.gallery", "fixlip.doctor", "fixlip.course"),
     ("fixlip.commands", "fixlip.__main__"),
     ("fixlip_widgets",),
 )
