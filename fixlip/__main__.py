@@ -1,4 +1,4 @@
-"""The command line: `python -m fixlip explain IMAGE "CAPTION"`, `compare`, `classify`, `experiment`, `doctor` and `course`."""
+"""The command line: `python -m fixlip explain IMAGE "CAPTION"`, and `compare`, `classify`, `experiment` and more."""
 
 from __future__ import annotations
 

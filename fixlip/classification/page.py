@@ -40,8 +40,10 @@ body {{ max-width: 1080px; }}
 svg.map .part {{ stroke: none; fill-opacity: .62; }} svg.map .edge {{ fill: none; stroke: #22242a; stroke-width: .07; }}
 svg.map .rim {{ fill: none; stroke: #fcfcfc; stroke-width: .15; }}
 .wide img {{ margin: 1rem 0; }} .venn {{ margin-bottom: 1.4rem; }}
-.agreed td:first-child {{ min-width: 11rem; overflow-wrap: normal; }} .agreed th.number, .agreed td.number {{ width: 6rem;
-  white-space: normal; }} .chosen td {{ font-weight: 600; }}
+.three {{ display: grid; grid-template-columns: repeat(auto-fit, minmax(min(200px, 100%), 1fr)); gap: .8rem;
+  margin: 1rem 0; }} .three .card {{ padding: .8rem; min-width: 0; }}
+.agreed td:first-child {{ min-width: 11rem; overflow-wrap: normal; }}
+.agreed th.number, .agreed td.number {{ width: 6rem; white-space: normal; }} .chosen td {{ font-weight: 600; }}
 td.bar i {{ display: block; height: .7rem; border-radius: 3px; background: var(--muted); }}
 td.bar i.on {{ background: var(--ink); }}
 """
@@ -129,7 +131,8 @@ def _by_concepts(found: Findings) -> str:
         "<p>Patches that stand out are parted into visual concepts, and each gets the words that are closest to it. "
         "The class gets the words closest to its prompts. Words that both have are framed.</p>"
         f'<div class="two"><figure>{drawn}</figure>'
-        f'<div class="card"><h3>Words of each visual concept</h3>{listed}</div></div><div class="venn">{words}</div>{_overlap(found)}'
+        f'<div class="card"><h3>Words of each visual concept</h3>{listed}</div></div>'
+        f'<div class="venn">{words}</div>{_overlap(found)}'
     )
 
 
@@ -252,7 +255,7 @@ def _by_contrast(found: Findings) -> str:
     )
     return (
         f"<h2>By contrast: why {name} and not {foil}?</h2><p>{sentence}</p>"
-        f'<div class="tiles">{maps}</div>{_strongest(found)}'
+        f'<div class="three">{maps}</div>{_strongest(found)}'
     )
 
 

@@ -41,12 +41,14 @@ class Opposed(Surrogate):
 
     def pairs(self, p: float, direction: torch.Tensor) -> torch.Tensor:
         """D_tt' in a direction (d,): (n, n); zero for a word of the caption with one of the foil."""
-        return torch.block_diag(self.caption.pairs(p, direction), -self.foil.pairs(p, direction))
+        found: torch.Tensor = torch.block_diag(self.caption.pairs(p, direction), -self.foil.pairs(p, direction))
+        return found
 
     def pair_spread(self, p: float, variances: torch.Tensor, directions: torch.Tensor) -> torch.Tensor:
         """Sum over k of variances[k] times (D_tt' in directions[k]) squared: (n, n), for (k,) and (k, d)."""
         both = (side.pair_spread(p, variances, directions) for side in (self.caption, self.foil))
-        return torch.block_diag(*both)
+        found: torch.Tensor = torch.block_diag(*both)
+        return found
 
 
 @dataclass(frozen=True, eq=False)
