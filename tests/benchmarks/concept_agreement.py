@@ -118,8 +118,8 @@ def main():
         f"images, p = 0.5. Kinds predicted right: {', '.join(right)}. A share is that of the map's positive numbers, "
         "on average over scenes with its standard error; area is the share of all patches. Moved sets are the same "
         "patches shifted by all steps over the picture, round its edges: half of them have as much where nothing "
-        "agrees. Scenes without a concept with a shared word do not count in those rows. The last row of a model has the "
-        "objects' boxes in place of a map: how much of them the concepts cover."
+        "agrees. Scenes without a concept with a shared word do not count in those rows. The last row of a model has "
+        "the objects' boxes in place of a map: how much of them the concepts cover."
     )
     command = f"`python tests/benchmarks/concept_agreement.py --scenes {options.scenes} --budget {options.budget}`"
     text = "\n".join([f"| {' | '.join(COLUMNS)} |", "|---" * len(COLUMNS) + "|", *rows, "", about, "", command, ""])
