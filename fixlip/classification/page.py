@@ -40,8 +40,11 @@ body {{ max-width: 1080px; }}
 svg.map .part {{ stroke: none; fill-opacity: .62; }} svg.map .edge {{ fill: none; stroke: #22242a; stroke-width: .07; }}
 svg.map .rim {{ fill: none; stroke: #fcfcfc; stroke-width: .15; }}
 .wide img {{ margin: 1rem 0; }} .venn {{ margin-bottom: 1.4rem; }}
-.three {{ display: grid; grid-template-columns: repeat(auto-fit, minmax(min(200px, 100%), 1fr)); gap: .8rem;
-  margin: 1rem 0; }} .three .card {{ padding: .8rem; min-width: 0; }}
+.three {{ display: grid; grid-template-columns: repeat(3, 1fr); gap: .8rem; margin: 1rem 0; }}
+.three .card {{ min-width: 0; }}
+@media (max-width: 900px) {{ .three {{ grid-template-columns: 1fr 1fr; }}
+  .three .difference {{ grid-column: 1 / -1; order: -1; }} .difference svg {{ max-width: 24rem; }} }}
+@media (max-width: 480px) {{ .three {{ grid-template-columns: 1fr; }} }}
 .agreed td:first-child {{ min-width: 11rem; overflow-wrap: normal; }}
 .agreed th.number, .agreed td.number {{ width: 6rem; white-space: normal; }} .chosen td {{ font-weight: 600; }}
 td.bar i {{ display: block; height: .7rem; border-radius: 3px; background: var(--muted); }}
@@ -182,12 +185,14 @@ def outline(inside: BoolArray) -> str:
 
 def _by_interactions(found: Findings) -> str:
     shown = found.explanation
+    told = (remark for remark in shown.remarks() if remark not in found.notes)  # the page says the notes once, above
+    remarks = "".join(f'<p class="remark">{escape(remark)}</p>' for remark in told)
     return (
         "<h2>By interactions: which patches go with the words of the prompt?</h2>"
         "<p>Patches and words are removed at random, each kept with probability "
         f"{shown.p:g}. Colours say how much the similarity rises or falls on average when a patch or word is added, "
         "lines what a patch and a word change together.</p>"
-        f'<div class="wide">{picture(draw(shown), alt_text(shown), 720)}</div>'
+        f'{remarks}<div class="wide">{picture(draw(shown), alt_text(shown), 720)}</div>'
     )
 
 
@@ -248,7 +253,10 @@ def _by_contrast(found: Findings) -> str:
         ("A rather than B", told),
         (f"B: {told.second.text}", told.second),
     )
-    maps = "".join(f'<div class="card"><h3>{escape(title)}</h3>{figure(one, None)}</div>' for title, one in shown)
+    maps = "".join(
+        f'<div class="card{" difference" * (one is told)}"><h3>{escape(title)}</h3>{figure(one, None)}</div>'
+        for title, one in shown
+    )
     sentence = (
         f"The difference of two explanations from the same masked images: red speaks for {name}, blue for {foil}. What "
         "both prompts see alike cancels, and so do its errors. Each map has its own scale."

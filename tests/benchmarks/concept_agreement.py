@@ -56,7 +56,7 @@ def moved(patches, scores, grid):
 
 
 def measured(model, scenes, budget):
-    """Of each pair of a set and a map, rows of (share, area, rank correlation, moved); how many were right, and missed."""
+    """Of each set with each map, rows of (share, area, rank correlation, moved); how many were right, or missed."""
     encoder, classes = fixlip.load(model), Classes.emoji()
     found, right, missed = {}, 0, 0
     for k in range(scenes):
@@ -123,7 +123,8 @@ def main():
         "patches shifted by all steps over the picture, round its edges: half of them have as much where nothing "
         "agrees. Scenes without a concept with a shared word do not count in those rows. The last row of a model has "
         f"the objects' boxes in place of a map: how much of them the concepts cover. Less than {MISSED:.0%} of them is "
-        f"covered in {', '.join(missed)} scenes: there the rule that fewer patches stand out than not took the background."
+        f"covered in {', '.join(missed)} scenes: there the rule that fewer patches stand out than not took the "
+        "background."
     )
     command = f"`python tests/benchmarks/concept_agreement.py --scenes {options.scenes} --budget {options.budget}`"
     text = "\n".join([f"| {' | '.join(COLUMNS)} |", "|---" * len(COLUMNS) + "|", *rows, "", about, "", command, ""])
