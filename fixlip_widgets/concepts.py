@@ -116,7 +116,8 @@ class Concepts(Panel):
         right = ipywidgets.VBox([self.measure, self.struck, self.curve])
         super().__init__(self.state, [side_by_side(self.image, self.target), side_by_side(left, right)])
         style = (FOLDER / "pair.css").read_text("utf-8")
-        self.children = (ipywidgets.HTML(f"<style>{style}</style>", layout={"display": "none"}), *self.children)
+        styles = ipywidgets.HTML(f"<style>{style}</style>", layout={"display": "none"})
+        self.set_trait("children", (styles, *self.contents, self.children[-1]))  # a saved page has them anyway
         for name in ("image", "target", "measure", "struck"):
             traitlets.link((self.state, name), (getattr(self, name), "value"))
         self.state.observe(self._look, "image")

@@ -6,6 +6,8 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from ..concepts.overlap import MEASURES, check_measure
@@ -163,16 +165,21 @@ def words_of(found: ImageConcepts) -> str:
 # ---- how it is drawn
 
 
-def _shape(found: ImageConcepts) -> float:
-    """Height over width of the picture."""
+def _shown(found: ImageConcepts) -> NDArray[np.uint8]:
     if found.shown is None:
         raise ValueError("found: its picture was not kept; wanted what Study.image or Study.images gives.")
-    return found.shown.shape[0] / found.shown.shape[1]
+    return found.shown
+
+
+def _shape(found: ImageConcepts) -> float:
+    """Height over width of the picture."""
+    height, width = _shown(found).shape[:2]
+    return float(height) / float(width)
 
 
 def _draw_image(sheet: Sheet, found: ImageConcepts, at: tuple[float, float], side: float) -> None:
     box = (*at, at[0] + side, at[1] + side * _shape(found))
-    sheet.picture(box, Image.fromarray(found.shown))
+    sheet.picture(box, Image.fromarray(_shown(found)))
     draw_regions(sheet, box, {one.part: one.patches.reshape(found.grid) for one in found.concepts})
 
 
