@@ -79,9 +79,14 @@ def swatch(sheet: Sheet, box: Box, number: int) -> None:
 def _hatch(sheet: Sheet, box: Box, region: BoolArray, number: int) -> None:
     for row, column in np.argwhere(region):
         for start, end in _PATTERNS[number % len(_PATTERNS)]:
-            ends = [_point(box, region, (column + x, row + y)) for x, y in (start, end)]
+            ends = [_point(box, region, (column + _within(x), row + _within(y))) for x, y in (start, end)]
             sheet.path(ends, CARD, _HATCH + _RIM)
             sheet.path(ends, colour_for(number), _HATCH)
+
+
+def _within(share: float) -> float:
+    """A little closer to the middle of a patch, so that round ends of lines stay inside."""
+    return 0.5 + 0.84 * (share - 0.5)
 
 
 def _point(box: Box, region: BoolArray, at: Point) -> Point:

@@ -45,7 +45,7 @@ EXERCISES["13.1"] = Exercise(
     cases=_sizes,
     reference=lambda *sizes: float(_terms(*sizes).sum()),
     hint="fill the four cells; each adds its share of the bank times the log of (cell times bank over row total times "
-    "column total). An empty cell adds nothing, since x log x goes to 0: it must neither be asked for its log nor give NaN.",
+    "column total). An empty cell adds nothing, since x log x goes to 0: leave it out, its log is no number.",
     mistakes=[
         (
             lambda *sizes: float(_terms(*sizes).sum() / np.log(2)),
