@@ -99,3 +99,9 @@ def test_siglip_keeps_its_bias():
     model = AutoModel.from_pretrained(ORACLES / "tiny_siglip")
     encoder = Encoder(model)
     assert encoder.bias == pytest.approx(model.logit_bias.item()) and encoder.grid == (4, 4)
+
+
+def test_no_token_is_nameless():
+    """SigLIP's tokenizer puts a word-boundary mark of its own before a word that it does not know."""
+    caption = fixlip.load("emoji-siglip").prepare_text("zzz \u732b cat")
+    assert all(label.strip() for label in caption.labels) and caption.labels[-1] == "cat"

@@ -210,5 +210,6 @@ def _labels(tokenizer: Any, ids: list[int]) -> tuple[str, ...]:
     for token_id in ids:
         raw = str(tokenizer.convert_ids_to_tokens(token_id)).removesuffix("</w>").removeprefix("\u2581")
         text = str(tokenizer.decode([token_id])).strip()
-        labels.append(text if text and "\ufffd" not in text else raw)
+        # A word-boundary mark can be a token of its own, before a word that the vocabulary lacks.
+        labels.append((text if "\ufffd" not in text else "") or raw or "_")
     return tuple(labels)

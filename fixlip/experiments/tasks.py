@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -66,6 +67,8 @@ def run_item(settings: Settings, number: int, item: Item, threads: int = 0) -> O
             outcome.curves += [{"item": item.name, "method": row["method"], "p": row["p"], **point} for point in curve]
     except ValueError as error:
         return Outcome(item.name, left_out=f"{item.name}: {error}")
+    finally:
+        gc.collect()  # benches of one picture know each other, so they would linger, embeddings and all
     return outcome
 
 

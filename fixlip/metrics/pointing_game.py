@@ -167,6 +167,8 @@ def pointing_game(explanation: Explanation, tokens: Sequence[Sequence[int]]) -> 
     is judged by the patches' values and the token's own, which is counted on both sides as published. So one map has to
     serve all tokens: with four objects of one token each and no negative values it gets (M + W) / (4 M + 2 W), between
     1/4 and 1/2, where M is the sum of the patches' values in the four cells and W that of the tokens' own.
+    Negative values turn this round: a map that is negative everywhere gets up to 3/4, since every value is right for
+    three objects and wrong for one. So look at a random map beside it, and at the map itself.
 
     Args:
         explanation: of a mosaic, its image players a grid.
