@@ -23,7 +23,7 @@ FLOORS = (
     ("fixlip.difference", "fixlip.explanation"),
     ("fixlip.pictures.report", "fixlip.estimators"),
     ("fixlip.samples",),
-    ("fixlip.baselines", "fixlip.concepts", "fixlip.contrasts"),
+    ("fixlip.baselines", "fixlip.concepts", "fixlip.contrasts", "fixlip.pictures.concepts"),
     ("fixlip.methods",),
     ("fixlip.api", "fixlip.grid", "fixlip.metrics", "fixlip.emoji"),
     ("fixlip.classification", "fixlip.experiments", "fixlip.gallery", "fixlip.doctor", "fixlip.course"),
