@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from . import metrics as metrics
     from . import pictures as pictures
     from .api import explain as explain
+    from .classification import classify as classify
     from .encoders.huggingface import Encoder as Encoder
     from .encoders.loading import load as load
     from .explanation import Explanation as Explanation
@@ -44,6 +45,7 @@ _HOME = {
     "ExplanationGrid": "grid",
     "Game": "game",
     "Samples": "samples",
+    "classify": "classification",
     "compare_methods": "gallery",
     "explain": "api",
     "explain_all": "grid",

@@ -1,4 +1,4 @@
-"""The command line: `python -m fixlip explain IMAGE "CAPTION"`, `compare`, `experiment`, `doctor` and `course`."""
+"""The command line: `python -m fixlip explain IMAGE "CAPTION"`, and `compare`, `classify`, `experiment` and more."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from . import __version__
-from .commands import compare, console, experiment, explain
+from .commands import classify, compare, console, experiment, explain
 from .commands.options import Parser, shared
 
 
@@ -42,6 +42,7 @@ def _parser() -> argparse.ArgumentParser:
     of_models = shared()
     explain.add(commands, of_models)
     compare.add(commands, of_models)
+    classify.add(commands, of_models)
     experiment.add(commands, of_models)
     doctor = commands.add_parser("doctor", help="say what is installed, what is missing, and what will be used")
     doctor.set_defaults(run=_doctor)

@@ -7,6 +7,7 @@ Every widget is one line to show, works offline, and leaves a picture behind whe
 
 try:
     from .compare import Compare
+    from .concepts import Concepts
     from .explorer import Explorer
     from .insertion_deletion import InsertionDeletion
     from .masking_game import MaskingGame
@@ -18,4 +19,4 @@ except ModuleNotFoundError as error:
         f'fixlip_widgets: {error.name} is not installed; `pip install "fixlip-lab[notebooks]"` brings all it needs.'
     ) from None
 
-__all__ = ["Compare", "Explorer", "InsertionDeletion", "MaskingGame", "PointingGameBuilder"]
+__all__ = ["Compare", "Concepts", "Explorer", "InsertionDeletion", "MaskingGame", "PointingGameBuilder"]

@@ -23,11 +23,11 @@ def saved_page(contents: Iterable[ipywidgets.Widget], picture: Callable[[], Pict
 
     Args:
         contents: what the widget is made of.
-        picture: makes what to show where there is no view yet.
+        picture: makes what to show where there is neither a view nor a picture yet.
     """
     views: list[anywidget.AnyWidget] = []
     body = "\n".join(_html(part, views) for part in contents)
-    if not views:
+    if not views and "<img " not in body:
         shown = picture()
         data = base64.b64encode(to_png(shown.image, compact=True)).decode("ascii")
         width = shown.image.width // DEVICE

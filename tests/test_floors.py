@@ -23,10 +23,10 @@ FLOORS = (
     ("fixlip.difference", "fixlip.explanation"),
     ("fixlip.pictures.report", "fixlip.estimators"),
     ("fixlip.samples",),
-    ("fixlip.baselines", "fixlip.concepts"),
+    ("fixlip.baselines", "fixlip.concepts", "fixlip.contrasts", "fixlip.pictures.concepts"),
     ("fixlip.methods",),
     ("fixlip.api", "fixlip.grid", "fixlip.metrics", "fixlip.emoji"),
-    ("fixlip.experiments", "fixlip.gallery", "fixlip.doctor", "fixlip.course"),
+    ("fixlip.classification", "fixlip.experiments", "fixlip.gallery", "fixlip.doctor", "fixlip.course"),
     ("fixlip.commands", "fixlip.__main__"),
     ("fixlip_widgets",),
 )

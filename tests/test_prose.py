@@ -100,7 +100,7 @@ def looked_up(where):
     header, rows = lines[0].split(" | "), [line.split(" | ") for line in lines[2:]]
     measure, _, rest = column.partition(" ")
     measure, column = (measure, rest) if measure in ("min", "max", "mean") else ("", column)
-    wanted = dict(one.split("=", 1) for one in condition.split(", ") if one)
+    wanted = dict(one.split("=", 1) for one in re.split(r", (?=[^=,]+=)", condition) if one)
     kept = [dict(zip(header, row, strict=True)) for row in rows]
     kept = [row for row in kept if all(row[key] in values.split("/") for key, values in wanted.items())]
     values = [decimal(NUMBER.search(row[column])[0]) for row in kept]

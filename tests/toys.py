@@ -128,3 +128,29 @@ def published(estimator, name):
     key = f"{name}_full" if name == "shap" else f"{name}_full_ones"
     second[np.triu_indices(n, 1)] = estimator[f"{key}_second"]
     return quadratic(n, first=estimator[f"{key}_first"], second=second, n_text=6)
+
+
+def concepts_found():
+    """What was found in a picture of 2 by 4 patches: two visual concepts, one of them (A) in its left half."""
+    from fixlip.concepts import Bank, Classes, ImageConcepts, VisualConcept
+    from fixlip.concepts.patches import ellipse_around
+
+    regions = {0: [0, 4], 2: [7]}
+    words = {0: (0, 1), 2: (2, 0)}
+    concepts = []
+    for part, patches in regions.items():
+        region = np.isin(np.arange(8), patches)
+        ellipse = ellipse_around(region.reshape(2, 4))
+        concepts.append(VisualConcept(part, region, ellipse, words[part], (0.3, 0.2)))
+    return ImageConcepts(
+        concepts=tuple(concepts),
+        visual=(0, 1, 2),
+        importance=(0.3, 0.2, 0.1),
+        language=(0, 2, 4),
+        logits=np.array([20.0, 10.0]),
+        target=0,
+        bank=Bank(("owl", "frog", "tree", "cat", "hat", "bus")),
+        classes=Classes(("forest", "winter")),
+        grid=(2, 4),
+        shown=np.full((50, 100, 3), 200, np.uint8),
+    )

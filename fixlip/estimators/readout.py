@@ -7,6 +7,7 @@ average, a patch and a token meet each other's first derivatives. That costs a f
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -99,11 +100,22 @@ class Readout:
         Returns:
             R squared, or None where the value does not vary or too few of a side's masks are likely at p.
         """
-        surrogates, weights = (self.image, self.text), [self._weights_at(p, side) for side in (0, 1)]
-        for surrogate, of_side in zip(surrogates, weights, strict=True):
-            if not surrogate.exact and 1 / of_side.square().sum() < _FEWEST_MASKS:
-                return None
-        (f0, f1), (g0, g1) = (surrogate.terms_without(p) for surrogate in surrogates)
+        weights = [self.weights_at(p, side) for side in (0, 1)]
+        if not self.has_masks_at(weights):
+            return None
+        values, (of_images, of_texts) = self.values, weights
+        error = of_images @ self.missed(p, order).square_() @ of_texts
+        spread = of_images @ (values - of_images @ values @ of_texts).square_() @ of_texts
+        return float(1 - error / spread) if spread > 1e-12 else None
+
+    def has_masks_at(self, weights: Sequence[torch.Tensor]) -> bool:
+        """Whether enough masks of each sampled side are likely at p, for weights (m,) of image and text masks there."""
+        surrogates = (self.image, self.text)
+        return all(s.exact or 1 / w.square().sum() >= _FEWEST_MASKS for s, w in zip(surrogates, weights, strict=True))
+
+    def missed(self, p: float, order: int) -> torch.Tensor:
+        """(m_I, m_T), predictions of all pairs' `values` without the samples of either, less these values."""
+        (f0, f1), (g0, g1) = (surrogate.terms_without(p) for surrogate in (self.image, self.text))
         # Terms of both sides together up to the order asked for, (m_I, m_T).
         if order == 1:
             predicted = f0 @ (g0 + g1).T + f1 @ g0.T
@@ -111,16 +123,14 @@ class Readout:
             predicted = (f0 + f1) @ (g0 + g1).T
             predicted += self.image.second_term_without(p, g0)
             predicted += self.text.second_term_without(p, f0).T
-        values, (of_images, of_texts) = self._values, weights
-        error = of_images @ predicted.sub_(values).square_() @ of_texts
-        spread = of_images @ (values - of_images @ values @ of_texts).square_() @ of_texts
-        return float(1 - error / spread) if spread > 1e-12 else None
+        return predicted.sub_(self.values)
 
-    def _weights_at(self, p: float, side: int) -> torch.Tensor:
+    def weights_at(self, p: float, side: int) -> torch.Tensor:
+        """(m,), sum one: those of the image's masks (side 0) or of the caption's (1) in an average at p."""
         return torch.as_tensor(self.sides[side].weights_at(p), device=self.image.device)
 
     @cached_property
-    def _values(self) -> torch.Tensor:
+    def values(self) -> torch.Tensor:
         """Values of all pairs of masks, without scale and bias, (m_I, m_T)."""
         left, right = (torch.as_tensor(side.embeddings, dtype=torch.float64) for side in self.sides)
         return (left @ right.T).to(self.image.device)
@@ -142,15 +152,10 @@ class Readout:
 
     def _errors(self, p: float, share: float, order: int) -> tuple[FloatArray, FloatArray]:
         """Of D_i - share * sum over j of D_ij, and of D_ij: both sides' contributions, which are independent."""
-        n_image, n = self.answers.subject.n_image, self.answers.subject.n_players
+        n = self.answers.subject.n_players
         single = torch.zeros(n, dtype=torch.float64, device=self.image.device)
         pairs = single.new_zeros(n, n)
-        surrogates, players = (self.image, self.text), (slice(0, n_image), slice(n_image, n))
-        for side, opposite in ((0, 1), (1, 0)):
-            if surrogates[side].exact:
-                continue
-            added = _Contribution(surrogates[side], surrogates[opposite], p, self._weights_at(p, side))
-            own, other = players[side], players[opposite]
+        for added, own, other in self._contributions(p):
             single[own] += added.own_single(share)
             single[other] += added.other_single(share)
             if order == 2:
@@ -161,12 +166,21 @@ class Readout:
         pairs.fill_diagonal_(0.0)
         return self._deviations(single), self._deviations((pairs + pairs.T) / 2)
 
+    def _contributions(self, p: float) -> Iterator[tuple[Contribution, slice, slice]]:
+        """What each side that was sampled adds; its players and those that it meets."""
+        n_image, n = self.answers.subject.n_image, self.answers.subject.n_players
+        surrogates, players = (self.image, self.text), (slice(0, n_image), slice(n_image, n))
+        for side, opposite in ((0, 1), (1, 0)):
+            if not surrogates[side].exact:
+                added = Contribution(surrogates[side], surrogates[opposite], p, self.weights_at(p, side))
+                yield added, players[side], players[opposite]
+
     def _deviations(self, variances: torch.Tensor) -> FloatArray:
         """Standard deviations in logits; rounding may have left variances a little below zero."""
         return to_numpy(abs(self.answers.scale) * variances.clamp(min=0.0).sqrt())
 
 
-class _Contribution:
+class Contribution:
     """What one side's uncertainty adds to the variance of every term, in units of scale squared.
 
     A term is a sum of scalar products <D f, u> with D f, a derivative of this side, and u, what it meets of the other.

@@ -16,11 +16,12 @@ from ..pictures.drawing import NEGATIVE, POSITIVE, hex_of
 from ..pictures.pair import pale
 from ..pictures.report import page
 from ..pictures.words import model_name
+from ..subject import Subject
 from .entries import SCORES, Entry, Pair, brief, remarks_of
 from .maps import figure
 
 _NONE = "\u2013"
-_STYLE = f"""
+STYLE = f"""
 body {{ max-width: 1180px; }}
 .tiles {{ display: grid; grid-template-columns: repeat(auto-fill, minmax(min(310px, 100%), 1fr)); gap: 1rem;
   margin: 1rem 0; }}
@@ -70,7 +71,7 @@ def html(pair: Pair, entries: Sequence[Entry], word: int) -> str:
     words = range(subject.n_image, subject.n_players)
     is_second = any(entry.order > 1 for entry in done)
     parts = [
-        _photo(pair),
+        photo(pair.subject),
         f'<div class="head">{_original(pair)}<div>',
         f"<h1>{len(entries)} method{'s' * (len(entries) != 1)} on one pair: \u201c{escape(subject.text)}\u201d</h1>",
         f'<p class="muted">{escape(model_name(subject.model) or "a model")}, compared by FIxLIP-Lab {__version__}</p>',
@@ -83,31 +84,32 @@ def html(pair: Pair, entries: Sequence[Entry], word: int) -> str:
         _how_to_read(pair, is_second),
     ]
     chosen = "".join(f"body:has(#word{k}:checked) .word{k} {{ display: block; }}\n" for k in words)
-    return page(f"Methods compared: {subject.text}", "\n".join(part for part in parts if part), _STYLE + chosen)
+    return page(f"Methods compared: {subject.text}", "\n".join(part for part in parts if part), STYLE + chosen)
 
 
 # ---- the pair
 
 
-def _photo(pair: Pair) -> str:
+def photo(subject: Subject) -> str:
     """The picture once, pale, for all maps."""
-    if pair.subject.image is None or pair.subject.grid is None:
+    if subject.image is None or subject.grid is None:
         return ""
-    rows, columns = pair.subject.grid
+    rows, columns = subject.grid
     size = f'width="{columns}" height="{rows}" preserveAspectRatio="none"'
     return (
         '<svg width="0" height="0" style="position:absolute" aria-hidden="true"><defs>'
-        f'<image id="photo" {size} href="{_jpeg(pair.subject.image, is_pale=True)}"/></defs></svg>'
+        f'<image id="photo" {size} href="{jpeg(subject.image, is_pale=True)}"/></defs></svg>'
     )
 
 
 def _original(pair: Pair) -> str:
     if pair.subject.image is None:
         return ""
-    return f'<img class="original" src="{_jpeg(pair.subject.image)}" alt="the picture as the model sees it">'
+    return f'<img class="original" src="{jpeg(pair.subject.image)}" alt="the picture as the model sees it">'
 
 
-def _jpeg(image: NDArray[np.uint8], is_pale: bool = False) -> str:
+def jpeg(image: NDArray[np.uint8], is_pale: bool = False) -> str:
+    """A picture, at most 448 pixels wide and high, as an address that holds it."""
     shown = pale(image) if is_pale else Image.fromarray(image)
     shown.thumbnail((448, 448))
     buffer = io.BytesIO()
@@ -131,10 +133,11 @@ def _facts(pair: Pair) -> str:
         "presence probability p": f"{pair.p:g}",
         "masks that predictions are scored on": f"{pair.n_masks:,}",
     }
-    return _terms(facts)
+    return terms(facts)
 
 
-def _terms(facts: dict[str, str]) -> str:
+def terms(facts: dict[str, str]) -> str:
+    """Names and what they are, as tiles."""
     return f"<dl>{''.join(f'<div><dt>{escape(k)}</dt><dd>{escape(v)}</dd></div>' for k, v in facts.items())}</dl>"
 
 
@@ -160,7 +163,7 @@ def _tile(entry: Entry, words: Iterable[int]) -> str:
     kind = "tile second" if entry.order > 1 else "tile"
     return (
         f'<section class="{kind}"><h3>{escape(entry.title)}</h3><p class="small">{order}, {explanation.unit_name}</p>'
-        f'<div class="maps">{"".join(maps)}</div>{_terms(_scores(entry))}{remarks}</section>'
+        f'<div class="maps">{"".join(maps)}</div>{terms(_scores(entry))}{remarks}</section>'
     )
 
 

@@ -64,7 +64,7 @@ def html(explanation: Explanation, title: str | None = None) -> str:
         f'<p class="muted">{escape(model)}, explained by FIxLIP-Lab {__version__}</p>',
         "".join(f'<p class="remark">{escape(remark)}</p>' for remark in explanation.remarks()),
         _facts(explanation),
-        _picture(draw(explanation), alt_text(explanation), 720),
+        picture(draw(explanation), alt_text(explanation), 720),
     ]
     if explanation.order > 1 or explanation.names.rule:
         parts.append(_how_to_read(explanation))
@@ -111,7 +111,8 @@ def _number(value: float) -> str:
     return "not known" if np.isnan(value) else f"{value:.2f}"
 
 
-def _picture(image: Image.Image, alt: str, width: int) -> str:
+def picture(image: Image.Image, alt: str, width: int) -> str:
+    """A picture that the page holds, `width` CSS pixels wide where there is room; `alt` is for who cannot see it."""
     data = base64.b64encode(to_png(image)).decode("ascii")
     return f'<img src="data:image/png;base64,{data}" width="{width}" alt="{escape(alt)}">'
 
@@ -144,8 +145,8 @@ def _conditioned(explanation: Explanation) -> str:
     scale = abs(strongest[0].value)
     tiles = []
     for token in tokens:
-        picture = draw(explanation, condition=token, scale=scale, width=480)
-        tiles.append(_picture(picture, alt_text(explanation, token), 360))
+        tile = draw(explanation, condition=token, scale=scale, width=480)
+        tiles.append(picture(tile, alt_text(explanation, token), 360))
     return f'<h2>Word by word</h2><div class="maps">{"".join(tiles)}</div>'
 
 
