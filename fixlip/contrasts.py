@@ -7,9 +7,9 @@
     contrast(samples, other).draw()
 
 Only the foil's captions are encoded on top, and the error bars are those of the difference: the two explanations share
-their masked images, so that their errors go together, and what both captions see alike cancels. That makes the bars
-smaller than those of two explanations from masked images of their own; but not where the captions have nothing in
-common, whose errors may go opposite ways and add up.
+their masked images, so that their errors are correlated, and what is the same for both captions cancels. That makes the
+bars smaller than those of two explanations from masked images of their own; but not where the captions have nothing in
+common: then errors can be of opposite sign and add up.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Grad-ECLIP (Zhao et al., ICML 2024): gradients at an attention's output, times values, times similarity of keys."""
+"""Grad-ECLIP (Zhao et al., ICML 2024): gradients at an attention's output, times values, times query-key similarity."""
 
 from __future__ import annotations
 

@@ -88,7 +88,7 @@ METHODS = {
         ),
         _method(
             "grad-eclip",
-            "gradients at the last attention's output, times values, times similarity of keys",
+            "gradients at the last attention's output, times values, times similarity of query and keys",
             1,
             lambda n_image, n_text, basis: 4,
         ),

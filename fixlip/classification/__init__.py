@@ -4,9 +4,9 @@
     print(found.summary())
     found.save("report.html")
 
-Concepts say what both encoders know of the class (`fixlip.concepts`), FIxLIP says which patches go with the words of
-its prompt, and the contrast why it is this class and not the runner-up (`fixlip.contrasts`). The two come about in
-different ways, so whether they point to the same patches is measured, and not assumed.
+Concepts are words that image and class have in common (`fixlip.concepts`), FIxLIP says which patches interact with the
+words of the prompt, and the contrast why it is this class and not the runner-up (`fixlip.contrasts`). Concepts and
+interactions come about in different ways, so whether they point to the same patches is measured, and not assumed.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from ..masks import BoolArray, FloatArray
 
 @dataclass(frozen=True)
 class Agreement:
-    """Do some patches have what a map gives to all?
+    """How much of what a map gives to all patches lies on some of them?
 
     Attributes:
         share: of the sum of the map's positive numbers, what lies on these patches.

@@ -50,8 +50,8 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
     """Add the command to the parsers `commands`, with the options of `shared`."""
     parser = commands.add_parser(
         "experiment",
-        help="run one of the paper's experiments, and write a table",
-        description="Run one of the paper's experiments on many images, and write a table.",
+        help="run an experiment on many images, the paper's or another, and write a table",
+        description="Run an experiment on many images, one of the paper's or another, and write a table.",
         epilog="\n".join((_WHAT, _DATASETS, knowledge.HELP, reproduce.HELP, _columns(), _FILES)),
         parents=[shared],
     )

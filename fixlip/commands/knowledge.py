@@ -23,7 +23,7 @@ mutual-knowledge:
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Add the option that only this experiment has; it shares `--classes` with `reproduce`."""
-    parser.add_argument("--bank", metavar="FILE", help="with mutual-knowledge: textual concepts, see below")
+    parser.add_argument("--bank", metavar="FILE", help="with mutual-knowledge: a file of textual concepts, see below")
 
 
 def columns() -> list[str]:

@@ -36,7 +36,7 @@ class VisualConcept:
 
 @dataclass(frozen=True, eq=False)
 class ImageConcepts:
-    """The mutual knowledge of both encoders about one picture.
+    """The mutual knowledge of both encoders about one picture: words of its parts, of a class, and of both.
 
     Attributes:
         concepts: visual concepts, by the number of their part.
@@ -70,7 +70,7 @@ class ImageConcepts:
 
     @property
     def class_name(self) -> str:
-        """Name of the class whose words are shared."""
+        """Name of the class that the picture is compared with: `target`."""
         return self.classes.names[self.target]
 
     @property
@@ -107,7 +107,7 @@ class ImageConcepts:
 
     @cached_property
     def steps(self) -> tuple[Overlap, ...]:
-        """The overlap as the image side's concepts are struck out one by one, the most important first."""
+        """The overlap as the image side's concepts are struck out, those most similar to the picture first."""
         return deletion(self.visual, self.language, len(self.bank))
 
     def curve(self, measure: str = MEASURES[0]) -> FloatArray:

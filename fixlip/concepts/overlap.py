@@ -1,8 +1,8 @@
 """How much do two sets of concepts share? The published score, a genuine mutual information, Jaccard; and chance.
 
 Of a bank of D textual concepts, the image side names a set of L_v and the language side a set of L_t; K are in both.
-All three measures are functions of these four numbers, and so is what chance gives: a random set of L_v concepts shares
-a hypergeometric number with a given set of L_t. So nothing has to be drawn: every permutation is counted.
+All three measures are functions of these four numbers. The chance of each follows from L_v, L_t and D alone: how many a
+random set of L_v concepts shares with a given set of L_t has a hypergeometric distribution. So nothing has to be drawn.
 """
 
 from __future__ import annotations
@@ -86,10 +86,11 @@ class Overlap:
         """log(L_v L_t K), and 0 where nothing is shared: the number that was published as mutual information.
 
         Sammani and Deligiannis (NeurIPS 2024) state I = H(D_v) + H(D_y) - H(D_v, D_y), with entropies log L_v, log L_t
-        and log K (eq. 1, 3). Their eq. 9 and their code add the last term. The sum is no mutual information: it exceeds
-        the most that sets of these sizes can have. With the minus, log(L_v L_t / K) would fall as more is shared, since
-        log L_v and log L_t are not the entropies of the match table's margins. So it is called what it is: a score
-        that grows with overlap, and with the sizes of the sets.
+        and log K (eq. 1, 3). Their eq. 9 and their code add the last term. The sum is no mutual information: once K > 0
+        and a set has more than one concept, it exceeds the smaller of log L_v and log L_t, which bounds it. With the
+        minus, log(L_v L_t / K) would fall as more is shared: log K is the entropy of a draw from the K matches, whose
+        margins have entropy log K as well, not log L_v and log L_t. So it is called what it is: a score that grows
+        with overlap, and with the sizes of the sets.
         """
         return float(np.log(self.visual * self.language * self.shared)) if self.shared else 0.0
 
@@ -170,16 +171,16 @@ def deletion(visual: Sequence[int], language: Collection[int], bank: int) -> tup
 
 
 def curve(steps: Sequence[Overlap], measure: str = MEASURES[0]) -> FloatArray:
-    """The deletion dynamics (L_v + 1,): a measure at each step; the faster it falls, the better is the order.
+    """The deletion dynamics (L_v + 1,): a measure at each step; it falls fast where the shared concepts come first.
 
     Of the published score it is the published curve: struck concepts are still counted in L_v. The other measures are
-    those of the set that is left, so that they rise where a concept is struck out that was not shared.
+    those of the set that is left, so that they can rise where a concept is struck out that was not shared.
     """
     return np.array([step.measured(measure) for step in steps])
 
 
 def chance_curve(steps: Sequence[Overlap], measure: str = MEASURES[0]) -> FloatArray:
-    """The same (L_v + 1,) on average over all sets of this size in all orders: the permutation baseline of a curve."""
+    """The same (L_v + 1,), on average over all sets of this size in all orders: a curve's permutation baseline."""
     return np.array([step.chance(measure).mean for step in steps])
 
 

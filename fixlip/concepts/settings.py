@@ -1,4 +1,4 @@
-"""What the pipeline can be asked for; the defaults are the published choices where these are known."""
+"""Choices of the pipeline; defaults are the published ones, where these are known and suit a small bank."""
 
 from __future__ import annotations
 
@@ -34,7 +34,8 @@ class Settings:
         candidates: how many words each region proposes for the transport; None for 100 of the published 4,229, in
             proportion to the bank, at least `words`, at most 100. (With 100 of a bank of 56 every word would take part,
             and the transport, which tells regions apart and not right from wrong, would deal out words that fit none.)
-        relevance: leave out candidates that are little like the whole picture.
+        relevance: with transport, leave out candidates whose similarity with the whole picture is more than 0.01 below
+            their mean.
         class_words: how many words the language side has for a class; None for 8 % of the bank. Not known of the paper;
             ours.
         seed: of K-means.

@@ -42,7 +42,7 @@ class Study:
 
     In short: patches of a picture that stand out are parted into visual concepts; each is shown to the image encoder,
     and gets the words of the bank that are closest (D_v, of all of them); the class gets the words closest to its
-    prompts (D_y); what both sets share is what both encoders know of it.
+    prompts (D_y); what both sets share is called mutual knowledge.
 
     What differs from the published pipeline: pictures are cropped as the model's own processor does, so that patches
     are the game's (published: squeezed to a square); regions keep the outline of their patches (published: refined to

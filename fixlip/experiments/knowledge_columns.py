@@ -29,11 +29,11 @@ EXPLAINED = {
     "overlap_score": "log(L_v L_t K), 0 where nothing is shared: what was published as mutual information, which it "
     "is not",
     "jaccard": "shared concepts among all that either side has",
-    "..._area": "area under the deletion dynamics: the mean of the measure before any, and after each, of the visual "
-    "concepts is struck out, the most important first",
-    "..._chance": "the same by chance: the mean over all permutations of the bank, which is counted and not drawn",
+    "..._area": "area under the deletion dynamics: the mean of the measure before any, and after each, of the image "
+    "side's concepts is struck out, those most similar to the picture first",
+    "..._chance": "the same by chance: the exact mean over all permutations of the bank; none is drawn",
     "..._others": "the same with the words of each other class in place of the predicted one's, on average: a model "
     "that calls everything the same few words is above chance, and not above this",
-    "shared_words": "the shared concepts, the most important first",
-    STRUCK: "how many visual concepts were struck out; where none is left the curve is 0, as published",
+    "shared_words": "the shared concepts, those most similar to the picture first",
+    STRUCK: "how many of the image side's concepts were struck out; where none is left the curve is 0, as published",
 }
