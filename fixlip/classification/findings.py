@@ -156,9 +156,9 @@ class Findings:
         """The bank's words of the picture alone, of both, and of the class alone."""
         found = self.concepts
         return {
-            "seen, but not known of the class": found.phrases(found.visual_only),
+            "words of the image alone": found.phrases(found.visual_only),
             "both": found.phrases(found.shared),
-            "known of the class, but not seen": found.phrases(found.language_only),
+            "words of the class alone": found.phrases(found.language_only),
         }
 
     @staticmethod

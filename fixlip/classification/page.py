@@ -130,7 +130,7 @@ def _by_concepts(found: Findings) -> str:
     )
     drawn = _map(found, [_part(found, k, concept) for k, concept in enumerate(concepts.concepts)], "Visual concepts")
     return (
-        "<h2>By concepts: what do both encoders know of it?</h2>"
+        "<h2>By concepts: which words are close to the image, and to the class?</h2>"
         "<p>Patches that stand out are parted into visual concepts, and each gets the words that are closest to it. "
         "The class gets the words closest to its prompts. Words that both have are framed.</p>"
         f'<div class="two"><figure>{drawn}</figure>'

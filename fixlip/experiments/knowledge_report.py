@@ -137,7 +137,7 @@ def _panel(name: str, model: str, curves: dict[str, dict[int, Running]]) -> Any:
     from bokeh.palettes import Colorblind
     from bokeh.plotting import figure
 
-    labels = ("visual concepts struck out, the most important first", _TITLES[name])
+    labels = ("words of the image side struck out, the most important first", _TITLES[name])
     panel = figure(title=model, x_axis_label=labels[0], y_axis_label=labels[1], width=800, height=320)
     looks = (("", "both sides", "solid", "circle"), ("_chance", "by chance", "dashed", "triangle"))
     for k, (base, label, dash, mark) in enumerate(looks):

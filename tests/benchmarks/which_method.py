@@ -22,6 +22,7 @@ COLUMNS = (
     ("predicts removals (R²)", "context", {}, "change_r2"),
     ("follows the context", "context", {}, "context_change"),
     ("tells an absent word", "context", {}, "binding"),
+    ("left of the patches' order when the heads are random", "randomisation", {"randomised": "heads"}, "patches"),
     ("blank or undefined", "pointing-game", {"objects": "1"}, "abstained"),
     ("passes, 4 words", "pointing-game", {"objects": "4"}, "cost"),
 )
@@ -50,7 +51,7 @@ def cell(rows, method, wanted, column):
 
 
 def best(column):
-    """The largest numbers of a column in bold; the last two columns have no best."""
+    """The largest numbers of a column in bold."""
     numbers = [float(one) for one in column if one not in ("–", "nan")]
     largest = max(numbers, default=None)
     return [f"**{one}**" if one not in ("–", "nan") and float(one) == largest else one for one in column]
@@ -61,7 +62,7 @@ def page(model):
     tables = {name: table_rows(RESULTS / f"{name}-{model}.md") for name in {column[1] for column in COLUMNS}}
     methods = list(dict.fromkeys(row["method"] for row in tables["pointing-game"] if row["p"] == "0.5"))
     columns = [[cell(tables[name], one, wanted, column) for one in methods] for _, name, wanted, column in COLUMNS]
-    columns = [*map(best, columns[:-2]), *columns[-2:]]
+    columns = [*map(best, columns[:-3]), *columns[-3:]]  # of the last three, more is not better
     titles = ["method", *(title for title, *_ in COLUMNS)]
     lines = ["| " + " | ".join(titles) + " |", "|" + "---|" * len(titles)]
     lines += ["| " + " | ".join(row) + " |" for row in zip(methods, *columns, strict=True)]
