@@ -9,7 +9,7 @@ import torch
 from ..encoders.towers import Attention, AttentionPooling, Block, Tower, image_tower, text_tower
 from ..explanation import Explanation
 from ..game import Game
-from .routes import Route, Tensor, batches, check_game, first_order
+from .routes import Route, Tensor, check_game, chunks, first_order, gradients
 
 Module = Block | AttentionPooling
 Place = tuple[Attention, Module, int]  # an attention, whose it is, and the row of its output that is read
@@ -125,12 +125,10 @@ class GradEclip:
         with torch.enable_grad():
             embedding, places = self._forward(tower, side)
             outputs = [place.mixed for place, _, _ in places]
-            found = []
-            for some in batches(game, directions):
-                gradients = torch.autograd.grad(
-                    embedding, outputs, some[:, None].to(embedding.dtype), retain_graph=True, is_grads_batched=True
-                )
-                found.append(self._score(tower, side, places, gradients))
+            found = [
+                self._score(tower, side, places, gradients(embedding, outputs, some))
+                for some in chunks(tower, directions)
+            ]
         return torch.cat(found)
 
     def _tower(self, game: Game, side: str) -> Tower:
@@ -152,11 +150,11 @@ class GradEclip:
         row = int(tower.reader or 0)
         return run.embedding, [(a, block, row) for a, block in zip(run.attentions, tower.blocks[start:], strict=True)]
 
-    def _score(self, tower: Tower, side: str, places: list[Place], gradients: tuple[Tensor, ...]) -> Tensor:
+    def _score(self, tower: Tower, side: str, places: list[Place], slopes: list[Tensor]) -> Tensor:
         cut = not self.signed
         parts = []
-        for (attention, module, row), gradient in zip(places, gradients, strict=True):
-            part = gradient[:, 0, row] @ attention.value[0].T
+        for (attention, module, row), slope in zip(places, slopes, strict=True):
+            part = slope[:, row] @ attention.value[0].T
             part = (part * self._weights(tower, side, attention, module, row))[:, tower.players]
             parts.append(part.relu() if cut and side == "image" else part)
         total = torch.stack(parts).sum(0).detach()

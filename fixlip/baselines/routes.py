@@ -141,12 +141,6 @@ def chunks(tower: Tower, directions: Tensor) -> tuple[Tensor, ...]:
     return found
 
 
-def batches(game: Game, directions: Tensor) -> tuple[Tensor, ...]:
-    """The directions in as large batches as the encoder takes."""
-    found: tuple[Tensor, ...] = directions.split(max(1, int(game.encoder.batch_size)))
-    return found
-
-
 def check_game(game: object) -> None:
     """ValueError unless this is a game whose model can be looked into."""
     if not isinstance(game, Game):
