@@ -54,8 +54,9 @@ _HOME = {
     "Subject": "subject",
 }
 
+# Packages, for whoever writes `fixlip.metrics` without importing it; `from fixlip import *` brings names, no packages.
 _ROOMS = ("baselines", "emoji", "metrics", "pictures")
-__all__ = [*_HOME, *_ROOMS]
+__all__ = [*_HOME]
 
 
 def __getattr__(name: str) -> Any:
@@ -67,4 +68,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+    return sorted({*globals(), *__all__, *_ROOMS})
