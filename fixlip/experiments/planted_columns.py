@@ -63,4 +63,6 @@ TOGETHER = {
     "separation": "how well a method tells the faulty model from the clean one: area under the ROC curve over scenes, "
     "by `patches`, with binding by `bound`, and for the model's own answer by `effect`; 0.5 is chance",
     "separation by words": "the same by `words`",
+    "silent": "in how many scenes a method failed or gave only zeros; then areas count 0.5, `first` counts as by "
+    "chance, and a difference as 0",
 }

@@ -14,11 +14,11 @@ import numpy as np
 
 from ..extras import need
 from . import runner
-from .planted_columns import BINDING, DRAWN, EXPLAINED, MODELS, OWN_ANSWER, SEPARATES, SHORTCUT, SUMMARISED, TOGETHER
+from .planted_columns import BINDING, DRAWN, MODELS, OWN_ANSWER, SEPARATES, SHORTCUT, SUMMARISED, TOGETHER
 from .planted_scores import auroc
 from .settings import Settings
 from .summary import Running
-from .tables import write_whole
+from .tables import EXPLAINED, write_whole
 
 logger = logging.getLogger("fixlip")
 # Rows of one method at one p, a scene after the other.
@@ -119,8 +119,7 @@ def page(found: Compared, settings: Settings) -> str:
         "",
         f"Faulty: {faulty}. Clean: {clean}. Mean ± standard error over scenes, the same for both models.",
         "",
-        *(f"- `{name}`: {text}." for name, text in TOGETHER.items() if name in columns),
-        *(f"- `{name}`: {EXPLAINED[name]}." for name in (*SUMMARISED[experiment], "effect")),
+        *(f"- `{name}`: {text}." for name, text in (EXPLAINED | TOGETHER).items() if name in columns),
         "",
         f"Made with ps={settings.ps}, budget={settings.budget}, seed={settings.seed}, dtype={settings.dtype!r}.",
     ]

@@ -61,8 +61,8 @@ def main():
             print(lines[-1], flush=True)
     told = (
         f"R² on {options.masks:,} fresh masks at p, means over {options.scenes} emoji scenes with captions; "
-        f"{options.budget} masked images each, drawn from p = 0.2 to 0.7, and the same for all orders. Gain: order 3 minus order 2, ± "
-        "standard error over scenes."
+        f"{options.budget} masked images each, drawn from p = 0.2 to 0.7, and the same for all orders. Gain: order 3 "
+        "minus order 2, ± standard error over scenes."
     )
     (options.out / "third-order.md").write_text("\n".join([*lines, "", told]) + "\n", encoding="utf-8")
 
