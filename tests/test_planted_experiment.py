@@ -230,6 +230,7 @@ def table(page):
     return [dict(zip(lines[0].split(" | "), line.split(" | "), strict=True)) for line in lines[2:]]
 
 
+@pytest.mark.slow
 def test_an_interrupted_command_goes_on_where_it_was(tmp_path, monkeypatch, capsys, few_methods, one_model):
     from fixlip.experiments import planted
 
