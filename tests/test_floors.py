@@ -13,13 +13,13 @@ TOP = Path(__file__).parent.parent
 # floor and from those below.
 FLOORS = (
     ("fixlip.masks", "fixlip.atomic", "fixlip.extras", "fixlip.progress", "fixlip.emoji.scenes", "fixlip.emoji.notes"),
-    ("fixlip.subject", "fixlip.files"),
+    ("fixlip.subject", "fixlip.files", "fixlip.triples"),
     ("fixlip.encoders", "fixlip.pictures.drawing"),
     ("fixlip.game",),
     ("fixlip.answers",),
-    ("fixlip.claims", "fixlip.scores", "fixlip.heatmap", "fixlip.subsets", "fixlip.estimators.indices"),
+    ("fixlip.claims", "fixlip.scores", "fixlip.heatmap", "fixlip.subsets", "fixlip.terms", "fixlip.estimators.indices"),
     ("fixlip.expansion",),
-    ("fixlip.pictures", "fixlip.interchange"),
+    ("fixlip.pictures", "fixlip.interchange", "fixlip.saving"),
     ("fixlip.difference", "fixlip.explanation"),
     ("fixlip.pictures.report", "fixlip.estimators"),
     ("fixlip.samples",),
