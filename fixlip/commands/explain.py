@@ -109,7 +109,10 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
     parser.add_argument("--order", metavar="K", help="2: interactions (the default); 1: values alone; 3: triples, too")
     parser.add_argument("--basis", default="full", metavar="NAME", help="which pairs have interactions, see below")
     parser.add_argument(
-        "--image-masking", default="zero", metavar="HOW", help="what a removed patch becomes: zero, mean, blur"
+        "--image-masking",
+        default="zero",
+        metavar="HOW",
+        help="what a removed patch becomes: zero, mean, blur; or drop, taken out",
     )
     parser.add_argument(
         "--text-masking",
