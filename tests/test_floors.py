@@ -14,7 +14,7 @@ TOP = Path(__file__).parent.parent
 FLOORS = (
     ("fixlip.masks", "fixlip.atomic", "fixlip.extras", "fixlip.progress", "fixlip.emoji.scenes", "fixlip.emoji.notes"),
     ("fixlip.subject", "fixlip.files"),
-    ("fixlip.encoders", "fixlip.pictures.drawing"),
+    ("fixlip.encoders", "fixlip.pictures.fonts", "fixlip.pictures.drawing"),
     ("fixlip.game",),
     ("fixlip.answers",),
     ("fixlip.claims", "fixlip.scores", "fixlip.heatmap", "fixlip.subsets", "fixlip.estimators.indices"),

@@ -74,6 +74,8 @@ class Head:
     @property
     def height(self) -> float:
         """From the top of the card to the picture."""
+        if not self.title:
+            return 28 + (24 + FACT_LINE * (len(self.facts) - 1) if self.facts else 0)
         return 82 + TITLE_LINE * (len(self.title) - 1) + FACT_LINE * (len(self.facts) - 1)
 
 
@@ -89,6 +91,7 @@ class Plan:
             and the upper and lower end of the row of chips.
         legend_top: upper edge of the legend.
         width, height: of the card.
+        legend: whether there is one.
     """
 
     grid: tuple[int, int] | None
@@ -98,6 +101,7 @@ class Plan:
     width: float
     height: float
     lanes: dict[int, list[tuple[float, float, float]]] = field(default_factory=dict)
+    legend: bool = True
 
     def box_of(self, player: int) -> Box:
         """Where a player is: its chip, or its patch."""
@@ -125,6 +129,15 @@ def check_options(edges: int, scaling: str, scale: Scale, width: int) -> None:
         raise ValueError(f"edges: got {edges!r}, wanted a whole number of at least 0.")
     if isinstance(width, bool) or not isinstance(width, int | np.integer) or not 240 <= width <= 4000:
         raise ValueError(f"width: got {width!r}, wanted a whole number of CSS pixels from 240 to 4000.")
+
+
+def check_words(title: str | None, subtitle: str | None, legend: bool) -> None:
+    """Raise ValueError unless a picture's title and subtitle are texts, if any, and the legend is a choice."""
+    for name, given in (("title", title), ("subtitle", subtitle)):
+        if given is not None and not isinstance(given, str):
+            raise ValueError(f"{name}: got {given!r:.60}, wanted a text, or None for the usual one.")
+    if not isinstance(legend, bool):
+        raise ValueError(f"legend: got {legend!r:.60}, wanted True or False.")
 
 
 def content_of(
@@ -192,11 +205,15 @@ def _inside(explanation: Expansion, players: Any) -> NDArray[np.bool_]:
 
 
 def lay_out_head(title: str, facts: Sequence[str], width: float) -> Head:
-    """Break the title between words, and the facts between each other, into lines that fit; nothing is cut off."""
+    """Break the title between words, and the facts between each other, into lines that fit; nothing is cut off.
+
+    An empty title, and no facts or one that is empty, take no room.
+    """
     room = width - 2 * MARGIN
     pieces = [piece for fact in facts for piece in lines_of(fact, FACT_TEXT, room)]
     lines = wrap([text_width(piece, FACT_TEXT) for piece in pieces], text_width(FACT_GAP, FACT_TEXT), room)
-    return Head(lines_of(title, TITLE_TEXT, room), [FACT_GAP.join(pieces[k] for k in line) for line in lines])
+    told = [FACT_GAP.join(pieces[k] for k in line) for line in lines]
+    return Head(lines_of(title, TITLE_TEXT, room) if title else [], [line for line in told if line])
 
 
 def lay_out(
@@ -228,9 +245,10 @@ def lay_out(
     chips, lines, bottom = _lay_out_chips(subject, picture[3] + (64.0 if lined else 24.0), width, lined)
     legend_top = bottom + 12
     height = legend_top + (18 + LEGEND_TEXT + 4 + SCALE_LINE * rows if rows else 6)
-    if lined and width < NARROW:
+    if lined and rows and width < NARROW:
         height += LINES_KEY
-    return Plan(subject.grid, picture, chips, legend_top, width, height, _lay_out_lanes(chips, lines, ends, width))
+    lanes = _lay_out_lanes(chips, lines, ends, width)
+    return Plan(subject.grid, picture, chips, legend_top, width, height, lanes, bool(rows))
 
 
 def _lay_out_chips(
