@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from . import pictures as pictures
     from .api import explain as explain
     from .classification import classify as classify
+    from .contrasts import contrast as contrast
     from .encoders.huggingface import Encoder as Encoder
     from .encoders.loading import load as load
     from .explanation import Explanation as Explanation
@@ -47,6 +48,7 @@ _HOME = {
     "Samples": "samples",
     "classify": "classification",
     "compare_methods": "gallery",
+    "contrast": "contrasts",
     "explain": "api",
     "explain_all": "grid",
     "load": "encoders.loading",

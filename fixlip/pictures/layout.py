@@ -29,6 +29,7 @@ TITLE_TEXT, TITLE_LINE = 17.0, 22.0
 FACT_TEXT, FACT_LINE, FACT_GAP = 12.5, 18.0, "  \u00b7  "
 CHIP_TEXT, CHIP_HEIGHT, CHIP_GAP = 15.0, 44.0, 8.0
 LANE, ROW_GAP = 13.0, 34.0  # between chips where lines pass, and between their rows
+TAG_TEXT, TAG_GAP = 13.0, 8.0  # of the name of a row of chips
 RULER_TEXT, RULER_STEP = 10.0, 15.0  # row and column numbers, and how close to each other they may stand
 LEGEND_TEXT, SCALE_LINE, LINES_KEY = 11.0, 15.0, 34.0
 NARROW = 600  # on narrower cards the key to the lines takes a row of its own
@@ -92,6 +93,7 @@ class Plan:
         legend_top: upper edge of the legend.
         width, height: of the card.
         legend: whether there is one.
+        tags: names of rows of chips, with where their middle right ends stand.
     """
 
     grid: tuple[int, int] | None
@@ -102,6 +104,7 @@ class Plan:
     height: float
     lanes: dict[int, list[tuple[float, float, float]]] = field(default_factory=dict)
     legend: bool = True
+    tags: tuple[tuple[str, Point], ...] = ()
 
     def box_of(self, player: int) -> Box:
         """Where a player is: its chip, or its patch."""
@@ -248,7 +251,23 @@ def lay_out(
     if lined and rows and width < NARROW:
         height += LINES_KEY
     lanes = _lay_out_lanes(chips, lines, ends, width)
-    return Plan(subject.grid, picture, chips, legend_top, width, height, lanes, bool(rows))
+    tags = tuple((tag, _beside(chips[players[0]])) for tag, players in rows_of(subject) if tag)
+    return Plan(subject.grid, picture, chips, legend_top, width, height, lanes, bool(rows), tags)
+
+
+def rows_of(subject: Subject | Expansion) -> tuple[tuple[str, range], ...]:
+    """Groups of text players that are rows of their own, and their names; most subjects have one without a name."""
+    whole = (("", range(subject.n_image, subject.n_image + subject.n_text)),)
+    return getattr(subject, "rows", whole)
+
+
+def chip_labels(subject: Subject | Expansion) -> tuple[str, ...]:
+    """What is written on chips: the players' labels, or shorter ones where their rows have names."""
+    return getattr(subject, "chip_labels", subject.labels)
+
+
+def _beside(chip: Box) -> Point:
+    return chip[0] - TAG_GAP, (chip[1] + chip[3]) / 2
 
 
 def _lay_out_chips(
@@ -259,15 +278,15 @@ def _lay_out_chips(
     Returns their boxes, the players of each line, and the lower end. Lines of chips are further apart where lines from
     patches pass.
     """
-    room, gap = width - 2 * MARGIN, LANE if ends else CHIP_GAP
-    groups = [range(subject.n_image, subject.n_image + subject.n_text)]
+    room, gap, labels = width - 2 * MARGIN, LANE if ends else CHIP_GAP, chip_labels(subject)
+    groups = [players for _, players in rows_of(subject)]
     if not subject.grid:
         groups.insert(0, range(subject.n_image))
     lines: list[list[int]] = []
     sizes: dict[int, float] = {}
     for group in groups:
         # Wide enough for the label and for a signed value below it.
-        widths = [min(room, max(46.0, text_width(subject.labels[i], CHIP_TEXT) + 20)) for i in group]
+        widths = [min(room, max(46.0, text_width(labels[i], CHIP_TEXT) + 20)) for i in group]
         sizes.update(zip(group, widths, strict=True))
         lines += [[group[k] for k in line] for line in wrap(widths, gap, room)]
     last = max((k for k, line in enumerate(lines) if ends.intersection(line)), default=0)

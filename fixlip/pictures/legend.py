@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from .drawing import MUTED, NEGATIVE, POSITIVE, Sheet, colour_of, text_width
+from .drawing import CARD, MUTED, NEGATIVE, POSITIVE, Sheet, colour_of, text_width
 from .layout import LEGEND_TEXT, LINES_KEY, MARGIN, NARROW, SCALE_LINE, Content
+
+_END_TEXT = 9.5
 
 
 def is_joint(content: Content) -> bool:
@@ -20,6 +22,9 @@ def draw_legend(sheet: Sheet, content: Content, top: float) -> None:
     for k in range(steps):
         x = left + w * k / steps
         sheet.box((x, top, x + w / steps + 0.5, top + h), fill=colour_of(2 * (k + 0.5) / steps - 1))
+    for name, x, anchor in zip(content.names.ends, (left + 4, left + w - 4), ("lm", "rm"), strict=True):
+        if name:
+            sheet.text((x, top + h / 2), name, _END_TEXT, CARD, anchor)
     sheet.text((left + w + 12, top + 5), content.names.unit, LEGEND_TEXT, MUTED)
     rows = {"patches and words": content.image_scale}
     if not is_joint(content):

@@ -37,6 +37,7 @@ from .layout import (
     FACT_TEXT,
     MARGIN,
     RULER_TEXT,
+    TAG_TEXT,
     TITLE_LINE,
     TITLE_TEXT,
     Content,
@@ -45,6 +46,7 @@ from .layout import (
     Scale,
     check_options,
     check_words,
+    chip_labels,
     content_of,
     lay_out,
     lay_out_head,
@@ -187,7 +189,9 @@ def painted(explanation: Expansion, content: Content, head: Head, plan: Plan) ->
     draw_patch_values(sheet, explanation, content, plan)
     for player, box in plan.chips.items():
         scale = content.image_scale if player < explanation.n_image else content.text_scale
-        draw_chip(sheet, explanation.labels[player], content, player, scale, box)
+        draw_chip(sheet, chip_labels(explanation)[player], content, player, scale, box)
+    for tag, at in plan.tags:
+        sheet.text(at, tag, TAG_TEXT, MUTED, anchor="rm")
     if content.condition is not None:
         sheet.frame(_grown(plan.box_of(content.condition), 2))
     if plan.legend:
