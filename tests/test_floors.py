@@ -22,7 +22,7 @@ FLOORS = (
     ("fixlip.pictures", "fixlip.interchange"),
     ("fixlip.difference", "fixlip.explanation"),
     ("fixlip.pictures.report", "fixlip.estimators"),
-    ("fixlip.samples",),
+    ("fixlip.samples", "fixlip.gridfiles"),
     ("fixlip.baselines", "fixlip.concepts", "fixlip.pictures.concepts"),
     ("fixlip.methods",),
     ("fixlip.api", "fixlip.contrasts", "fixlip.grid", "fixlip.metrics", "fixlip.emoji"),
