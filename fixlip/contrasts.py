@@ -33,7 +33,7 @@ from .encoders.images import ImageSource
 from .estimators.budgets import check_kernel
 from .estimators.contrasts import ContrastReadout, Opposed, OpposedAnswers
 from .estimators.indices import check_index
-from .explanation import ARRAYS, CONTRAST, OPTIONAL_ARRAYS, Explanation
+from .explanation import ARRAYS, HOLDS, OPTIONAL_ARRAYS, Explanation
 from .game import Game
 from .masks import BoolArray, FloatArray, check_budget, check_p, check_seed
 from .progress import Progress
@@ -216,7 +216,7 @@ class Contrast(Explanation):
             own, told = part._contents()
             arrays |= {f"{name}_{one}": array for one, array in own.items()}
             facts[name] = told | {"subject": part.subject.facts()}
-        return files.write(path, arrays, facts | {CONTRAST: True}, self.subject)
+        return files.write(path, arrays, facts | {HOLDS: "contrast"}, self.subject)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Contrast:

@@ -390,8 +390,8 @@ class Explanation(Expansion):
             ValueError: one sentence, if there is no such file or it is no saved explanation.
         """
         with files.reading(path, "explanation", ARRAYS, OPTIONAL_ARRAYS) as (arrays, facts, subject):
-            if facts.get(CONTRAST):
-                raise ValueError("it is a contrast, which fixlip.contrasts.Contrast.load reads")
+            if facts.get(HOLDS):
+                raise ValueError(f"it is a {facts[HOLDS]}, which {_READERS.get(facts[HOLDS], 'another version')} reads")
             return cls._restored(arrays, facts, subject)
 
     @classmethod
@@ -405,10 +405,11 @@ class Explanation(Expansion):
         return cls(*numbers, subject, stderr=stderr, value_errors=arrays.get("stderr_values"), **own)
 
 
-# What a file holds of an explanation, and what says that it is one of a contrast.
+# What a file holds of an explanation, and what says that it is one of another kind.
 ARRAYS = {"attributions": ("f", 1), "interactions": ("f", 2)}
 OPTIONAL_ARRAYS = {"stderr_attributions": ("f", 1), "stderr_interactions": ("f", 2), "stderr_values": ("f", 1)}
-CONTRAST = "contrast"
+HOLDS = "holds"
+_READERS = {"contrast": "fixlip.contrasts.Contrast.load", "pair": "fixlip.pairs.PairExplanation.load"}
 _OWN_FACTS = (
     "constant",
     "p",

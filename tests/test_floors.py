@@ -25,7 +25,7 @@ FLOORS = (
     ("fixlip.samples", "fixlip.gridfiles"),
     ("fixlip.baselines", "fixlip.concepts", "fixlip.pictures.concepts"),
     ("fixlip.methods",),
-    ("fixlip.api", "fixlip.contrasts", "fixlip.grid", "fixlip.metrics", "fixlip.emoji"),
+    ("fixlip.api", "fixlip.contrasts", "fixlip.pairs", "fixlip.grid", "fixlip.metrics", "fixlip.emoji"),
     ("fixlip.classification", "fixlip.experiments", "fixlip.gallery", "fixlip.doctor", "fixlip.course"),
     ("fixlip.commands", "fixlip.__main__"),
     ("fixlip_widgets",),

@@ -140,7 +140,8 @@ def _conditioned(explanation: Explanation) -> str:
     explanation = replace(explanation, subject=replace(explanation.subject, origins=(None, None)))
     tokens = range(explanation.n_image, explanation.n_players)
     strongest = explanation.top(1)
-    if not explanation.grid or not strongest:
+    # Of two images there would be as many maps as patches.
+    if not explanation.grid or not strongest or hasattr(explanation, "sheet"):
         return ""
     scale = abs(strongest[0].value)
     tiles = []
