@@ -161,6 +161,7 @@ class PairClaims(Claims):
         part = "patches" if self.kind == IMAGES else "words"
         return Names(
             rule=f"average changes of the cosine of the two {self.kind} times the model's scale (logits)",
+            sides=("A", "B"),
             of_words=f"strongest {part} of B",
             of_patches=f"strongest {part} of A",
             of_pairs=f"strongest interactions between {part} of A and of B",
@@ -310,8 +311,9 @@ def explain_images(encoder: Encoder, first: ImageSource, second: ImageSource, **
         encoder: from `fixlip.load`.
         first: A, a file, a Pillow image or an array.
         second: B.
-        options: `p`, `budget` (masked images of each), `index`, `order`, `seed` and `progress`, as in `fixlip.explain`
-            with the kernel estimator.
+        options: `p`, `budget` (masked images of each, 512 by default; both images are sampled, so that as faithful an
+            explanation takes more of them than that of an image and a caption), `index`, `order`, `seed` and `progress`,
+            as in `fixlip.explain` with the kernel estimator.
 
     Returns:
         the explanation, in cosines times the model's scale; players are the patches of A and then those of B.
