@@ -312,8 +312,8 @@ def explain_images(encoder: Encoder, first: ImageSource, second: ImageSource, **
         first: A, a file, a Pillow image or an array.
         second: B.
         options: `p`, `budget` (masked images of each, 512 by default; both images are sampled, so that as faithful an
-            explanation takes more of them than that of an image and a caption), `index`, `order`, `seed` and `progress`,
-            as in `fixlip.explain` with the kernel estimator.
+            explanation takes more of them than that of an image and a caption), `index`, `order`, `seed` and
+            `progress`, as in `fixlip.explain` with the kernel estimator.
 
     Returns:
         the explanation, in cosines times the model's scale; players are the patches of A and then those of B.
