@@ -11,7 +11,8 @@ and metrics are the same:
     v(x, y) = scale <f_A(x), f_B(y)>
 
 that is the cosine of the two masked inputs' embeddings times the model's scale, without its bias. The model was never
-trained on such pairs: their similarities are on no scale that those of images with captions are on.
+trained on such pairs: their similarities are on no scale that those of images with captions are on. Two inputs with
+everything removed are one and the same, with a cosine of 1, so that insertion and deletion have raw curves alone.
 """
 
 from __future__ import annotations
