@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from .adapter import check_maskings
 from .devices import check_process, choose_batch_size, choose_device, choose_dtype
 from .families import check_family
-from .huggingface import Encoder, check_maskings
+from .huggingface import Encoder
 from .sources import Source
 
 
@@ -66,7 +67,8 @@ def load(
         family = check_family(config.model_type, repr(source.name))
         if wrong := family.vision.wrong_size(config.vision_config):
             raise ValueError(f"model: the configuration of {source.name!r} has {wrong}.")
-        processor = source.fetch(AutoProcessor)
+        # Else what a model reads, and so its explanation, would depend on whether torchvision is installed.
+        processor = source.fetch(AutoProcessor, backend="pil")
         _check_processor(processor, source.name)
         # Sizes that do not fit are let through here, because the sentence about them is ours to write.
         model, info = source.fetch(AutoModel, output_loading_info=True, ignore_mismatched_sizes=True)
