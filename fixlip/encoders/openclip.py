@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 
 from ..masks import BoolArray, IntArray
 from .adapter import Adapter, Float32Array, check_maskings, check_text, digest
@@ -90,8 +89,8 @@ class OpenClipEncoder(Adapter):
             )
         if image_masking == "drop" and not _hook_vision(found.visual):
             raise ValueError(
-                f"image_masking: the vision tower of {name} is none of open_clip's own vision transformers, whose patches "
-                'alone can be taken out as "drop" does; use "zero", "mean" or "blur".'
+                f"image_masking: the vision tower of {name} is none of open_clip's own transformers, and its patches "
+                'cannot be taken out as "drop" does; use "zero", "mean" or "blur".'
             )
 
     @cached_property
@@ -115,7 +114,7 @@ class OpenClipEncoder(Adapter):
         check_process()
         rgb = widen(read_image(image))
         pixels = self.preprocess(rgb).float()
-        return pixels, view(_seen(rgb, self._settings, pixels), None, tuple(pixels.shape[1:]))
+        return pixels, view(rgb.crop(_box(rgb.size, pixels, self._settings)), None, _shape(pixels))
 
     @property
     def _settings(self) -> dict[str, Any]:
@@ -131,7 +130,7 @@ class OpenClipEncoder(Adapter):
         rows, columns = (np.arange(start, stop) for start, stop in (box[1::2], box[0::2]))
         inside = ((rows >= 0) & (rows < labels.shape[0]))[:, None] & ((columns >= 0) & (columns < labels.shape[1]))
         nearest = labels[rows.clip(0, labels.shape[0] - 1)[:, None], columns.clip(0, labels.shape[1] - 1)]
-        return seen_labels(np.where(inside, nearest, NOBODY), None, tuple(pixels.shape[1:]))
+        return seen_labels(np.where(inside, nearest, NOBODY), None, _shape(pixels))
 
     def masker(self, pixels: torch.Tensor) -> ImageMasker:
         """What fills removed players of a prepared picture; with "drop", which fills nothing, as with "zero"."""
@@ -222,13 +221,10 @@ _OF_TIMM = ("VisionTransformer", "VisionTransformerRelPos", "Eva")
 
 def players_of(visual: Any) -> tuple[tuple[int, int], int | None]:
     """Rows and columns of a vision tower's patches, and their side; a 7 x 7 grid and None where it has none."""
-    if type(visual).__name__ == "VisionTransformer":
+    trunk: Any = getattr(visual, "trunk", None)
+    if type(visual).__name__ == _OWN:
         grid, patch = visual.grid_size, visual.patch_size
-    elif type(trunk := getattr(visual, "trunk", None)).__name__ in (
-        "VisionTransformer",
-        "VisionTransformerRelPos",
-        "Eva",
-    ):
+    elif type(trunk).__name__ in _OF_TIMM:
         grid, patch = trunk.patch_embed.grid_size, trunk.patch_embed.patch_size
     else:
         return (CELLS, CELLS), None
@@ -250,8 +246,8 @@ def _box(size: tuple[int, int], pixels: torch.Tensor, settings: dict[str, Any]) 
     return round(left), round(top), round(left + columns * scale), round(top + rows * scale)
 
 
-def _seen(rgb: Image.Image, settings: dict[str, Any], pixels: torch.Tensor) -> Image.Image:
-    return rgb.crop(_box(rgb.size, pixels, settings))
+def _shape(pixels: torch.Tensor) -> tuple[int, int]:
+    return int(pixels.shape[1]), int(pixels.shape[2])
 
 
 # ---- hooks
@@ -303,12 +299,9 @@ def _hook_text(model: Any) -> bool:
 
 def _hook_vision(visual: Any) -> bool:
     """Let the vision tower take patches out; False if it cannot, or could pool nothing when none is left."""
-    pools_something = getattr(visual, "pool_type", "") == "tok" or getattr(visual, "attn_pool", None) is not None
-    if (
-        type(visual).__name__ != "VisionTransformer"
-        or not pools_something
-        or visual.patch_size[0] != visual.patch_size[1]
-    ):
+    if type(visual).__name__ != _OWN or visual.patch_size[0] != visual.patch_size[1]:
+        return False
+    if visual.pool_type != "tok" and visual.attn_pool is None:
         return False
     _hook_once(visual.transformer, _take_out)
     return True
