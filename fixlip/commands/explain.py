@@ -94,6 +94,27 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
     parser.add_argument("image", metavar="IMAGE", help=f"a picture file, or {SCENE}SEED for an embedded emoji scene")
     parser.add_argument("caption", metavar="CAPTION", nargs="?", help="the caption; a scene brings its own")
     parser.add_argument("--foil", metavar="CAPTION", help=_FOIL)
+    _add_fit(parser)
+    parser.add_argument(
+        "--image-masking",
+        default="zero",
+        metavar="HOW",
+        help="what a removed patch becomes: zero, mean, blur; or drop, taken out",
+    )
+    parser.add_argument(
+        "--text-masking",
+        default="attention",
+        metavar="HOW",
+        help="what becomes of a removed token: hidden from attention (attention), taken out (remove), or unknown",
+    )
+    parser.add_argument(
+        "--out", default="explanation.html", type=Path, metavar="FILE", help="the result; default explanation.html"
+    )
+    parser.set_defaults(run=run)
+
+
+def _add_fit(parser: argparse.ArgumentParser) -> None:
+    """Add what is computed, from how much."""
     parser.add_argument(
         "--p",
         default="0.5",
@@ -117,22 +138,6 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
     parser.add_argument("--index", metavar="NAME", help="which interactions, see below")
     parser.add_argument("--order", metavar="K", help="2: interactions (the default); 1: values alone; 3: triples, too")
     parser.add_argument("--basis", default="full", metavar="NAME", help="which pairs have interactions, see below")
-    parser.add_argument(
-        "--image-masking",
-        default="zero",
-        metavar="HOW",
-        help="what a removed patch becomes: zero, mean, blur; or drop, taken out",
-    )
-    parser.add_argument(
-        "--text-masking",
-        default="attention",
-        metavar="HOW",
-        help="what becomes of a removed token: hidden from attention (attention), taken out (remove), or unknown",
-    )
-    parser.add_argument(
-        "--out", default="explanation.html", type=Path, metavar="FILE", help="the result; default explanation.html"
-    )
-    parser.set_defaults(run=run)
 
 
 def run(given: argparse.Namespace) -> int:
