@@ -23,9 +23,11 @@ if TYPE_CHECKING:
     from . import baselines as baselines
     from . import emoji as emoji
     from . import metrics as metrics
+    from . import pairs as pairs
     from . import pictures as pictures
     from .api import explain as explain
     from .classification import classify as classify
+    from .contrasts import contrast as contrast
     from .encoders.checking import check_encoder as check_encoder
     from .encoders.huggingface import Encoder as Encoder
     from .encoders.loading import load as load
@@ -49,6 +51,7 @@ _HOME = {
     "check_encoder": "encoders.checking",
     "classify": "classification",
     "compare_methods": "gallery",
+    "contrast": "contrasts",
     "explain": "api",
     "explain_all": "grid",
     "load": "encoders.loading",
@@ -57,7 +60,7 @@ _HOME = {
 }
 
 # Packages, for whoever writes `fixlip.metrics` without importing it; `from fixlip import *` brings names, no packages.
-_ROOMS = ("baselines", "emoji", "metrics", "pictures")
+_ROOMS = ("baselines", "emoji", "metrics", "pairs", "pictures")
 __all__ = [*_HOME]
 
 

@@ -7,6 +7,8 @@ import torch
 from PIL import Image
 
 import fixlip
+from fixlip.concepts import Study
+from fixlip.metrics.randomisation import randomised
 
 VITS = [family for family in small_models.FAMILIES if family != "align"]
 BERTS = ("altclip", "chinese_clip", "align")
@@ -152,6 +154,10 @@ def test_methods_that_look_inside_refuse_what_they_do_not_know(folder, family):
     for method in ("game", "metagame-grad-eclip"):
         with pytest.raises(ValueError, match=rf"^encoder: .* \({family}\) cannot be looked into; this method knows"):
             fixlip.explain(encoder, photo(), "a cat", estimator=method)
+    with pytest.raises(ValueError, match="cannot be looked into"):
+        randomised(encoder)
+    with pytest.raises(ValueError, match="cannot be looked into"):
+        Study(encoder, ["cat", "dog"], ["red", "old"])
     assert fixlip.explain(encoder, photo(), "a cat", estimator="occlusion").order == 1
 
 
