@@ -143,6 +143,10 @@ def test_planted_triples_are_told_from_those_with_the_wrong_colour():
     # Right words and the other's patches: among all triples a mistake, and nothing about colours.
     scores = ASKED.scores(third_order({(5, RED, FISH): 1.0, (0, BLUE, KEY): 1.0}))
     assert scores["triples"] < 0.5 and (scores["first"], scores["crossed"], scores["bound"]) == (0, 0.5, 0)
+    assert ASKED.scores(third_order(right))["together"] == pytest.approx(2 / 2)
+    # A colour that does as much beside either object's word is no binding: a colour seen in its place.
+    seen = {(0, RED, FISH): 1.0, (0, RED, KEY): 1.0, (5, BLUE, KEY): 1.0, (5, BLUE, FISH): 1.0}
+    assert ASKED.scores(third_order(seen))["bound"] > 0 == ASKED.scores(third_order(seen))["together"]
     # Wrong colours on the right object.
     scores = ASKED.scores(third_order({(0, BLUE, FISH): 1.0, (1, BLUE, FISH): 1.0, (5, RED, KEY): 1.0}))
     assert (scores["first"], scores["crossed"], scores["bound"]) == (0, 0, -1)
@@ -259,6 +263,39 @@ def test_an_interrupted_command_goes_on_where_it_was(tmp_path, monkeypatch, caps
     assert rows[THIRD_OF_METAGAME]["triples"] != rows[FIXLIP_3]["triples"] != rows[FIXLIP]["triples"]
 
 
+def test_whole_objects_are_enumerated(monkeypatch):
+    """Of a game of six players whose Möbius transform is known."""
+    from fixlip.experiments import planted
+    from fixlip.masks import enumerate_masks
+
+    scene = planted_scene("binding", FIRST_SCENE)
+    asked = planted.Question(scene, fixlip.Game(fixlip.load("emoji-clip"), scene.image, scene.caption))
+    truth, p = asked.truth, 0.3
+    rng, six = np.random.default_rng(0), enumerate_masks(6)
+    moebius = rng.normal(size=64)  # of each subset
+
+    def known(game, masks):
+        players = np.stack(
+            [*masks[:, [*truth.colours, *truth.nouns]].T, *(masks[:, np.argmax(o)] for o in truth.patches)]
+        )
+        assert (
+            masks[:, :49]
+            == np.where(truth.patches[0], players[4][:, None], True)
+            & np.where(truth.patches[1], players[5][:, None], True)
+        ).all()
+        return np.array([sum(m for m, s in zip(moebius, six, strict=True) if (s <= row).all()) for row in players.T])
+
+    monkeypatch.setattr(planted, "ask", known)
+
+    def interaction(*players):
+        """E[D_S v] of a sum of products: those with all of S, each other player there with probability p."""
+        inside = six[:, list(players)].all(axis=1)
+        return (moebius * p ** (six.sum(axis=1) - 3.0))[inside].sum()
+
+    wanted = interaction(0, 2, 4) + interaction(1, 3, 5) - interaction(1, 2, 4) - interaction(0, 3, 5)
+    assert asked.enumerated(truth, p) == pytest.approx(wanted / 2, abs=1e-10)
+
+
 @pytest.mark.slow
 def test_the_command_asks_every_method(tmp_path, capsys):
     command = ["experiment", "planted", "--limit", "2", "--p", "0.5", "--budget", "16", "--quiet"]
@@ -266,7 +303,9 @@ def test_the_command_asks_every_method(tmp_path, capsys):
     for experiment, models in columns.MODELS.items():
         rows = table(tmp_path / f"{experiment}.md")
         methods = [row["method"] for row in rows]
-        assert set(methods) == {*methods_of(experiment), "chance", columns.OWN_ANSWER}
+        assert set(methods) == {*methods_of(experiment), "chance", columns.OWN_ANSWER} | (
+            {columns.ENUMERATED} if experiment == columns.BINDING else set()
+        )
         assert {row["scenes"] for row in rows if row["method"] in METHODS} == {"2"}
         for model in models:
             assert len(read(tmp_path / f"{experiment}-{model}.csv")) == 2 * len(methods_of(experiment))

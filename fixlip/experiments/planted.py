@@ -12,6 +12,8 @@ import numpy as np
 from ..emoji import PlantedScene, planted_scene
 from ..encoders.huggingface import Encoder
 from ..game import Game
+from ..masks import enumerate_masks
+from ..subject import ask
 from .bench import Bench
 from .datasets import FIRST_SCENE, Dataset
 from .planted_columns import SCORES
@@ -81,7 +83,24 @@ class Question:
         other = game.with_text(scene.foil) if scene.fault == "binding" else Game(game.encoder, scene.twin, game.text)
         with_it, without = (float(one(np.ones((1, one.n_players), bool))[0]) for one in (game, other))
         shown = float(any(word in scene.objects for word in scene.words))
-        return {"chance": self.truth.chance, "effect": with_it - without, "shown": shown}
+        facts = {"chance": self.truth.chance, "effect": with_it - without, "shown": shown}
+        return facts | ({"enumerated": self.enumerated(self.truth)} if isinstance(self.truth, Binding) else {})
+
+    def enumerated(self, truth: Binding, p: float = 0.5) -> float:
+        """`Binding.scores`' "bound" for the exact interactions of whole objects with words, all else being there."""
+        six = enumerate_masks(6)  # two colour words, two object words, two objects
+        masks = np.ones((len(six), self.game.n_players), bool)
+        masks[:, [*truth.colours, *truth.nouns]] = six[:, :4]
+        for k, patches in enumerate(truth.patches):
+            masks[:, np.flatnonzero(patches)] = six[:, 4 + k, None]
+        values, chances = ask(self.game, masks), np.where(six, p, 1 - p)
+
+        def interaction(*players: int) -> float:
+            others = np.delete(chances, players, axis=1).prod(axis=1)
+            return float((np.where(six[:, players], 1, -1).prod(axis=1) * others) @ values)
+
+        own, other = interaction(0, 2, 4) + interaction(1, 3, 5), interaction(1, 2, 4) + interaction(0, 3, 5)
+        return (own - other) / 2
 
 
 def answers(settings: Settings, encoder: Encoder, item: PlantedItem, seed: int) -> Iterator[Row]:

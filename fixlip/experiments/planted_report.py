@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,18 @@ import numpy as np
 
 from ..extras import need
 from . import runner
-from .planted_columns import BINDING, DRAWN, MODELS, OWN_ANSWER, SEPARATES, SHORTCUT, SUMMARISED, TOGETHER
+from .planted_columns import (
+    ALSO_SEPARATES,
+    BINDING,
+    DRAWN,
+    ENUMERATED,
+    MODELS,
+    OWN_ANSWER,
+    SEPARATES,
+    SHORTCUT,
+    SUMMARISED,
+    TOGETHER,
+)
 from .planted_scores import auroc
 from .settings import Settings
 from .summary import Running
@@ -113,13 +124,14 @@ def page(found: Compared, settings: Settings) -> str:
     experiment, (faulty, clean) = found.experiment, MODELS[found.experiment]
     columns = columns_of(experiment)
     lines = [f"| {' | '.join(columns)} |", "|" + "---|" * len(columns)]
-    for cells in [*(_method(found, key) for key in found.faulty), _chance(found), _own_answer(found)]:
+    for cells in [*(_method(found, key) for key in found.faulty), _chance(found), *_own_answers(found)]:
         lines.append(f"| {' | '.join(cells.get(name, DASH) for name in columns)} |")
     lines += [
         "",
         f"Faulty: {faulty}. Clean: {clean}. Mean ± standard error over scenes, the same for both models.",
         "",
         *(f"- `{name}`: {text}." for name, text in (EXPLAINED | TOGETHER).items() if name in columns),
+        *([f"- {ENUMERATED}: {EXPLAINED['enumerated']}."] if experiment == BINDING else []),
         "",
         f"Made with ps={settings.ps}, budget={settings.budget}, seed={settings.seed}, dtype={settings.dtype!r}.",
     ]
@@ -130,7 +142,7 @@ def columns_of(experiment: str) -> list[str]:
     """Of the page's table."""
     own = [name for name in SUMMARISED[experiment] if name != "silent"]
     alone = [f"{name}, not shown" for name in ("patches", "first")] if experiment == SHORTCUT else []
-    apart = ["separation by words"] if experiment == BINDING else []
+    apart = [f"separation by {score}" for score in ALSO_SEPARATES[experiment]]
     effects = ["effect", "effect, clean"]
     return [
         "method",
@@ -158,8 +170,9 @@ def _method(found: Compared, key: Key) -> dict[str, str]:
         alone = [row for row in found.faulty[key] if not float(row["shown"])]
         cells |= {f"{name}, not shown": _mean(alone, name) for name in ("patches", "first")}
     cells["separation"] = f"{found.separation(key, SEPARATES[found.experiment]):.3f}"
-    if found.experiment == BINDING and not np.isnan(_numbers(found.faulty[key], "words")).any():
-        cells["separation by words"] = f"{found.separation(key, 'words'):.3f}"
+    for score in ALSO_SEPARATES[found.experiment]:
+        if not np.isnan(_numbers(found.faulty[key], score)).any():
+            cells[f"separation by {score}"] = f"{found.separation(key, score):.3f}"
     cost = _running(found.faulty[key], "cost")
     return cells | {"cost": f"{cost.mean:,.0f}" if cost.count else DASH}
 
@@ -167,20 +180,25 @@ def _method(found: Compared, key: Key) -> dict[str, str]:
 def _chance(found: Compared) -> dict[str, str]:
     """What numbers drawn at random would get."""
     rows = next(iter(found.faulty.values()))
-    cells = {"method": "chance", "p": DASH, "separation": "0.500", "separation by words": "0.500"}
+    apart = {f"separation by {score}": "0.500" for score in ALSO_SEPARATES[found.experiment]}
+    cells = {"method": "chance", "p": DASH, "separation": "0.500"} | apart
     for end in ("", ", clean", ", not shown"):
         cells |= {f"{name}{end}": "0.500" for name in ("patches", "pairs", "triples", "crossed")}
-        cells |= {f"{name}{end}": "0.000" for name in ("bound", "words")}
+        cells |= {f"{name}{end}": "0.000" for name in ("bound", "together", "words")}
         cells[f"first{end}"] = f"{_running(rows, 'chance').mean:.3f}"
     return cells
 
 
-def _own_answer(found: Compared) -> dict[str, str]:
-    """What the model itself says when the evidence is taken away, or the colours are swapped."""
+def _own_answers(found: Compared) -> Iterator[dict[str, str]]:
+    """What the model itself says when the evidence is taken away, or the colours are swapped; and of whole objects."""
     key = next(iter(found.faulty))
-    cells = {"effect": _mean(found.faulty[key], "effect"), "effect, clean": _mean(found.clean[key], "effect")}
-    cells |= {"method": OWN_ANSWER, "p": DASH, "cost": "2", "scenes": str(len(found.faulty[key]))}
-    return cells | {"separation": f"{found.separation(key, 'effect'):.3f}"}
+    asked = [(OWN_ANSWER, "effect", "effect", DASH, "2")]
+    if found.experiment == BINDING:
+        asked.append((ENUMERATED, "enumerated", "bound", "0.5", "64"))
+    for name, score, column, p, cost in asked:
+        cells = {"method": name, "p": p, "cost": cost, "scenes": str(len(found.faulty[key]))}
+        cells |= {column: _mean(found.faulty[key], score), f"{column}, clean": _mean(found.clean[key], score)}
+        yield cells | {"separation": f"{found.separation(key, score):.3f}"}
 
 
 def _numbers(rows: Rows, score: str) -> np.ndarray[Any, np.dtype[np.float64]]:

@@ -152,7 +152,9 @@ class Binding:
 
         `bound` and `crossed` set a planted triple against the one that differs in the colour word alone. Over both
         objects each word, each patch, and each pair of object word and patch is on both sides as often; what is left
-        is which colour word goes with an object and its patches.
+        is which colour word goes with an object and its patches. But that may be because the colour is seen there, as
+        a bag of words knows, too. What a colour word does beside the other object's word, on the same patches, has that
+        part as well: `together` is the difference, the part that needs both words.
         """
         values, planted, crossed = self.triples(explanation), self.is_planted, self.is_crossed
         either = planted | crossed
@@ -163,12 +165,18 @@ class Binding:
             "first": found_first(values, planted),
             "bound": float(differences.mean()),
             "crossed": auroc(values[either], planted[either]),
+            "together": 0.0 if explanation.triples is None else self._together(values),
             "words": self._words(explanation),
         }
 
     def silence(self, order: int) -> dict[str, float]:
         """What counts where a method of this order says nothing."""
-        return {"triples": 0.5, "first": self.chance, "bound": 0.0, "crossed": 0.5, "words": NONE}
+        return {"triples": 0.5, "first": self.chance, "bound": 0.0, "crossed": 0.5, "together": 0.0, "words": NONE}
+
+    def _together(self, values: FloatArray) -> float:
+        """Right pairs of words minus wrong ones, on the patches of either object."""
+        seen = values[:, :, self.patches.any(axis=0)].mean(axis=2)
+        return float(np.trace(seen) - np.trace(seen[::-1])) / 2
 
     def _words(self, explanation: Explanation) -> float:
         """Interactions of colour words with their own objects' words minus those with the other's."""
