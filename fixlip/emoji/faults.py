@@ -83,8 +83,8 @@ def strength(encoder: Encoder, fault: str, scenes: int = SCENES, first_seed: int
         own = np.array([words.index(each.words[0]) for each in planted])
         first, second = ((pictures @ every.T).argmax(axis=1) == own for pictures in (images, twins))
         named = float(np.mean((first & ~second)[alone])) if alone.any() else None
-    shares = (float(np.mean(each)) for each in (with_it != without, with_it, without))
-    return Strength(fault, scenes, *shares, named)
+    changed, preferred, still = (float(np.mean(each)) for each in (with_it != without, with_it, without))
+    return Strength(fault, scenes, changed, preferred, still, named)
 
 
 def _embed(encoder: Encoder, picture: Image.Image) -> NDArray[np.float32]:
