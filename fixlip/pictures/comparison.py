@@ -11,7 +11,7 @@ from PIL import Image
 
 from .drawing import DEVICE
 from .layout import check_options, content_of, scales_of
-from .pair import head_of, paint, plan_of
+from .pair import head_of, painted, plan_of
 from .picture import Picture
 from .words import alt_text, model_name
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _GAP = 12  # CSS pixels
 _INDICES = {"shapley": "faithful Shapley", "sii": "Shapley interactions"}
-_ORDERS = {1: "first order", 2: "second order"}
+_ORDERS = {1: "first order", 2: "second order", 3: "third order"}
 
 
 def compare(
@@ -76,7 +76,7 @@ def compare(
     heads = [head_of(e, content, width, name) for (name, e), content in zip(shown.items(), contents, strict=True)]
     top = max(head.height for head in heads)  # so that the pictures stand side by side
     tiles = [
-        paint(e, content, head, plan_of(e, content, top, width, contents if alike else ()))
+        painted(e, content, head, plan_of(e, content, top, width, contents if alike else ())).finish()
         for e, content, head in zip(shown.values(), contents, heads, strict=True)
     ]
     gap = DEVICE * _GAP
@@ -94,7 +94,7 @@ def compare(
 
 def largest_of(shown: Collection[Expansion]) -> float | None:
     """The score that is told as 1.00 in all that is shown together, which is in one unit; None for logits."""
-    scores = [(e.largest, e.values.any() or e.interactions.any()) for e in shown if e.largest is not None]
+    scores = [(e.largest, e.values.any() or e.pair_values.any()) for e in shown if e.largest is not None]
     # One that is zero everywhere, as the difference of a thing and itself is, has no largest.
     return max((largest for largest, says_something in scores if says_something), default=1.0) if scores else None
 
