@@ -36,7 +36,7 @@ class ExplorerState(State):
     p = traitlets.Float(0.5, min=0.01, max=0.99)
     budget = traitlets.Int(2, min=2)
     index = traitlets.Enum([*INDICES, SCORES], "banzhaf")
-    order = traitlets.Enum([1, 2], 2)
+    order = traitlets.Enum([1, 2, 3], 2)
     coefficients = traitlets.Bool(False)
     explanation = traitlets.Instance(Explanation)
     error = traitlets.Unicode()
