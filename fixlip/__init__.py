@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from . import pictures as pictures
     from .api import explain as explain
     from .classification import classify as classify
+    from .encoders.checking import check_encoder as check_encoder
     from .encoders.huggingface import Encoder as Encoder
     from .encoders.loading import load as load
     from .explanation import Explanation as Explanation
@@ -45,6 +46,7 @@ _HOME = {
     "ExplanationGrid": "grid",
     "Game": "game",
     "Samples": "samples",
+    "check_encoder": "encoders.checking",
     "classify": "classification",
     "compare_methods": "gallery",
     "explain": "api",

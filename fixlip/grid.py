@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from .answers import Side, text_budget
-from .encoders.huggingface import Encoder
 from .encoders.images import ImageSource
+from .encoders.protocol import AnyEncoder
 from .estimators.indices import check_index
 from .explanation import Explanation
 from .game import Game
@@ -68,7 +68,7 @@ class ExplanationGrid:
 
 
 def explain_all(
-    encoder: Encoder,
+    encoder: AnyEncoder,
     images: Sequence[ImageSource],
     texts: Sequence[str],
     *,
@@ -86,7 +86,7 @@ def explain_all(
     Interrupting keeps the images and captions that were done, and drops the one in work.
 
     Args:
-        encoder: from `fixlip.load`.
+        encoder: from `fixlip.load`, or one of your own (`fixlip.check_encoder`).
         images: N files, Pillow images or arrays.
         texts: M captions.
         p: presence probability; by default one half, and masks spread from 0.2 to 0.7, so that it can be changed later.
