@@ -23,6 +23,7 @@ OPTIONAL = {
     "distributed": "experiments on a Dask cluster",
     "datasets": "experiments on MS COCO and ImageNet",
     "scikit-learn": "the tree proxy and concepts",
+    "scikit-image": "superpixels as players",
     "shapiq": "interchange and tests",
     "sentencepiece": "SigLIP models from the hub",
     "pandas": "tables as data frames",

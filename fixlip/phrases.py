@@ -19,6 +19,7 @@ _IDEOGRAPHS = "\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
 _LETTERS = rf"(?:[^\W{_IDEOGRAPHS}]|[\u0300-\u036f])+"  # with accents that are signs of their own
 _WORD = re.compile(rf"{_LETTERS}(?:[-'\u2019]{_LETTERS})*|[{_IDEOGRAPHS}]|[^\w\s]")
 Span = tuple[int, int]
+AnyTextPlayers = str | Sequence[str]
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +38,7 @@ class TextPlayers:
 
 
 def check_text_players(players: Any) -> str | tuple[str, ...]:
-    """ "tokens", "words", or phrases as a tuple; ValueError, in one sentence, if they are none of these."""
+    """What is asked for, phrases as a tuple; ValueError, in one sentence, if it is nothing of the kind."""
     if isinstance(players, str) and players in ("tokens", "words"):
         return players
     if isinstance(players, str) or not isinstance(players, Sequence) or not len(players):

@@ -8,6 +8,7 @@ take.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,9 @@ NOBODY = -1  # in a label map: the pixel is no player's, and is always removed
 REST = "rest"  # what is in no box
 MOST_REGIONS = 4096
 Box = tuple[float, float, float, float]
+SUPERPIXELS = 50
+_GRID = re.compile(r"(\d+)\s*[x\u00d7]\s*(\d+)")
+_WANTED = 'a grid such as "4x4", "slic", a label map, its file, or boxes'
 
 
 class Regions:
@@ -117,6 +121,13 @@ class Regions:
         return f"Regions({len(self.names)} of {self.shape[1]} x {self.shape[0]} pixels: {', '.join(self.names):.60})"
 
 
+# What a user may give: None or "patches"; a grid, "4x4" or (4, 4); "slic", "slic:50" or ("slic", 50); the file of a
+# label map, an array, `Regions`; boxes.
+AnyImagePlayers = (
+    str | os.PathLike[str] | tuple[Any, ...] | NDArray[Any] | Regions | Sequence[Box] | Mapping[str, Box] | None
+)
+
+
 def superpixels(view: NDArray[np.uint8], count: int) -> IntArray:
     """SLIC superpixels (Achanta et al., TPAMI 2012), as scikit-image makes them: about `count`, never many more.
 
@@ -163,6 +174,43 @@ def _inside(name: str, box: Any, shape: tuple[int, int]) -> NDArray[np.bool_]:
     if not inside.any():
         raise ValueError(f"image_players: the box {name!r} is {box!r:.60}, which holds the middle of no pixel.")
     return inside
+
+
+def check_image_players(players: AnyImagePlayers) -> Any:
+    """What was given, in one form: None (patches), (rows, columns), ("slic", n), `Regions`, or boxes.
+
+    Raises:
+        ValueError: one sentence, if it is none of these; no model and no picture is looked at.
+    """
+    if players is None or (isinstance(players, str) and players == "patches") or isinstance(players, Regions):
+        return None if isinstance(players, str) else players
+    if isinstance(players, np.ndarray):
+        return Regions(players)
+    if isinstance(players, str):
+        if found := _GRID.fullmatch(players):
+            return _whole(players, found[1], found[2])
+        name, _, count = players.partition(":")
+        if name == "slic":
+            return ("slic", *_whole(players, count or str(SUPERPIXELS)))
+    if isinstance(players, str | os.PathLike):
+        if isinstance(players, str) and not os.path.splitext(players)[1]:
+            raise ValueError(f"image_players: got {players!r:.60}, wanted {_WANTED}.")
+        return Regions.read(players)
+    if isinstance(players, tuple) and len(players) == 2 and players[0] == "slic":
+        return ("slic", *_whole(players, players[1]))
+    if isinstance(players, tuple) and len(players) == 2 and not any(isinstance(one, Sequence) for one in players):
+        return _whole(players, *players)
+    if isinstance(players, Mapping | Sequence) and len(players):
+        return players
+    raise ValueError(f"image_players: got {players!r:.60}, wanted {_WANTED}.")
+
+
+def _whole(given: Any, *numbers: Any) -> tuple[int, ...]:
+    """Whole numbers of at least 1."""
+    found = tuple(int(one) if str(one).isdecimal() else 0 for one in numbers)
+    if min(found) < 1:
+        raise ValueError(f"image_players: got {given!r:.60}, wanted whole numbers of at least 1, as in {_WANTED}.")
+    return found
 
 
 # ---- of a label map that is numbered from 0

@@ -13,12 +13,15 @@ from ..estimators.indices import SCORES
 from ..estimators.methods import Method, Request
 from ..masks import check_p
 from ..methods import METHODS, method_named
+from ..phrases import check_text_players
+from ..regions import check_image_players
 from . import console, options, output
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 SCENE = "scene:"
+_PLAYERS = ("image_players", "text_players")
 _LOG = logging.getLogger(__name__)
 # The maskings below are named here, since reading them from the library would load torch for --help; a test compares.
 
@@ -109,6 +112,15 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
     parser.add_argument("--order", metavar="K", help="2 for interactions (the default), 1 for values alone")
     parser.add_argument("--basis", default="full", metavar="NAME", help="which pairs have interactions, see below")
     parser.add_argument(
+        "--image-players",
+        metavar="WHICH",
+        help="patches (the default), a grid such as 4x4, superpixels such as slic:50, or FILE.png, an indexed or grey "
+        "picture of the image's size whose values are labels of regions",
+    )
+    parser.add_argument(
+        "--text-players", default="tokens", metavar="WHICH", help="tokens (the default), or words of several tokens"
+    )
+    parser.add_argument(
         "--image-masking", default="zero", metavar="HOW", help="what a removed patch becomes: zero, mean, blur"
     )
     parser.add_argument(
@@ -137,7 +149,7 @@ def run(given: argparse.Namespace) -> int:
     encoder = load(given.model, **loading)
     _LOG.info("%r, loaded in %.1f s", encoder, time.perf_counter() - start)
     if arguments["target_faithfulness"] is None and not given.quiet:
-        told = {name: arguments[name] for name in ("budget", "estimator", "basis")}
+        told = {name: arguments[name] for name in ("budget", "estimator", "basis", *_PLAYERS)}
         console.note(f"{cost(encoder, image, caption, **told)}.")
     start = time.perf_counter()
     explanation = explain(encoder, image, caption, progress=not given.quiet, **arguments)
@@ -169,6 +181,8 @@ def _arguments(given: argparse.Namespace) -> dict[str, Any]:
         "order": None if given.order is None else options.whole(given.order, "order", 1),
         "basis": given.basis,
         "target_faithfulness": None if target is None else check_p(target, "target_faithfulness"),
+        "image_players": check_image_players(given.image_players),
+        "text_players": check_text_players(given.text_players),
         "seed": options.whole(given.seed, "seed", 0),
     }
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,21 +11,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ..masks import IntArray
-from ..phrases import Span, TextPlayers, check_text_players, grouped, spans_of_labels
-from ..regions import NOBODY, Box, Regions, superpixels
+from ..phrases import AnyTextPlayers, Span, TextPlayers, check_text_players, grouped, spans_of_labels
+from ..regions import AnyImagePlayers, Regions, check_image_players, superpixels
 from ..subject import patch_labels
-from .images import ImageSource, read_image
-
-# What a user may give: None or "patches"; a grid, "4x4" or (4, 4); "slic", "slic:50" or ("slic", 50); the file of a
-# label map, an array, `Regions`; boxes.
-AnyImagePlayers = (
-    str | os.PathLike[str] | tuple[Any, ...] | NDArray[Any] | Regions | Sequence[Box] | Mapping[str, Box] | None
-)
-AnyTextPlayers = str | Sequence[str]
-
-SUPERPIXELS = 50
-_GRID = re.compile(r"(\d+)\s*[x\u00d7]\s*(\d+)")
-_WANTED = 'a grid such as "4x4", "slic", a label map, its file, or boxes'
+from .images import ImageSource
+from .masking import NOBODY, grid_regions, whole_patches
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,35 +35,6 @@ class ImagePlayers:
     note: str = ""
 
 
-def check_image_players(players: AnyImagePlayers) -> Any:
-    """What was given, in one form: None (patches), (rows, columns), ("slic", n), `Regions`, or boxes.
-
-    Raises:
-        ValueError: one sentence, if it is none of these; no model and no picture is looked at.
-    """
-    if players is None or (isinstance(players, str) and players == "patches") or isinstance(players, Regions):
-        return None if isinstance(players, str) else players
-    if isinstance(players, np.ndarray):
-        return Regions(players)
-    if isinstance(players, str):
-        if found := _GRID.fullmatch(players):
-            return _whole(players, found[1], found[2])
-        name, _, count = players.partition(":")
-        if name == "slic":
-            return ("slic", *_whole(players, count or str(SUPERPIXELS)))
-    if isinstance(players, str | os.PathLike):
-        if isinstance(players, str) and not os.path.splitext(players)[1]:
-            raise ValueError(f"image_players: got {players!r:.60}, wanted {_WANTED}.")
-        return Regions.read(players)
-    if isinstance(players, tuple) and len(players) == 2 and players[0] == "slic":
-        return ("slic", *_whole(players, players[1]))
-    if isinstance(players, tuple) and len(players) == 2 and not any(isinstance(one, Sequence) for one in players):
-        return _whole(players, *players)
-    if isinstance(players, Mapping | Sequence) and len(players):
-        return players
-    raise ValueError(f"image_players: got {players!r:.60}, wanted {_WANTED}.")
-
-
 def image_players(
     encoder: Any, players: AnyImagePlayers, image: ImageSource, pixels: Any, view: NDArray[np.uint8]
 ) -> ImagePlayers:
@@ -85,11 +44,22 @@ def image_players(
         encoder: an encoder.
         players: what the user gave.
         image: the picture as it was given.
-        pixels, view: what `encoder.prepare_image` made of it.
+        pixels: what `encoder.prepare_image` made of it for the model,
+        view: and for showing.
 
     Raises:
         ValueError: one sentence, if they do not fit the picture, or a region has none of the model's pixels.
     """
+    found = _players(encoder, players, image, pixels, view)
+    if found.regions is not None and getattr(encoder, "image_masking", "") == "drop":
+        everyone = np.ones((1, len(found.labels)), bool)
+        whole_patches(everyone, found.regions, encoder.grid_of(pixels), encoder.patch_size)
+    return found
+
+
+def _players(
+    encoder: Any, players: AnyImagePlayers, image: ImageSource, pixels: Any, view: NDArray[np.uint8]
+) -> ImagePlayers:
     asked, patches = check_image_players(players), encoder.grid_of(pixels)
     if asked is None or asked == patches:
         return ImagePlayers(patches, None, patch_labels(patches))
@@ -100,7 +70,7 @@ def image_players(
         return ImagePlayers(None, found, tuple(f"region {k + 1}" for k in range(int(found.max()) + 1)))
     if isinstance(asked, tuple) and isinstance(asked[0], int):
         return _on_grid(asked, shape, patches, getattr(encoder, "patch_size", None))
-    return _of_regions(encoder, asked, image, shape)
+    return _of_regions(encoder, asked, image, pixels)
 
 
 def text_players(encoder: Any, players: AnyTextPlayers, caption: Any) -> TextPlayers:
@@ -116,14 +86,6 @@ def text_players(encoder: Any, players: AnyTextPlayers, caption: Any) -> TextPla
     return grouped(caption.text, spans, asked)
 
 
-def _whole(given: Any, *numbers: Any) -> tuple[int, ...]:
-    """Whole numbers of at least 1."""
-    found = tuple(int(one) if str(one).isdecimal() else 0 for one in numbers)
-    if min(found) < 1:
-        raise ValueError(f"image_players: got {given!r:.60}, wanted whole numbers of at least 1, as in {_WANTED}.")
-    return found
-
-
 def _on_grid(
     grid: tuple[int, int], shape: tuple[int, int], patches: tuple[int, int], patch_size: int | None
 ) -> ImagePlayers:
@@ -134,13 +96,12 @@ def _on_grid(
             f"image_players: got {grid[0]} x {grid[1]}, wanted at most a cell for each of the model's {seen[0]} x "
             f"{seen[1]} pixels."
         )
-    rows, columns = (np.arange(side) * count // side for side, count in zip(seen, grid, strict=True))
     regions = np.full(shape, NOBODY)
-    regions[: seen[0], : seen[1]] = rows[:, None] * grid[1] + columns
+    regions[: seen[0], : seen[1]] = grid_regions(seen, grid)
     return ImagePlayers(grid, regions, patch_labels(grid))
 
 
-def _of_regions(encoder: Any, asked: Any, image: ImageSource, shape: tuple[int, int]) -> ImagePlayers:
+def _of_regions(encoder: Any, asked: Any, image: ImageSource, pixels: Any) -> ImagePlayers:
     """Regions of the user's picture, where the model sees them."""
     size = upright_shape(image)
     regions = asked if isinstance(asked, Regions) else Regions.of_boxes(asked, size)
@@ -155,12 +116,12 @@ def _of_regions(encoder: Any, asked: Any, image: ImageSource, shape: tuple[int, 
             'grid or "slic".'
         )
     numbered = np.where(regions.labels == NOBODY, NOBODY, np.searchsorted(regions.numbers, regions.labels))
-    found = np.asarray(encoder.labels_on_pixels(numbered, image), np.intp)
+    found = np.asarray(encoder.labels_on_pixels(numbered, pixels), np.intp)
     for number, name in enumerate(regions.names):
         if not (found == number).any():
             raise ValueError(
                 f"image_players: the region {name!r} is empty where the model looks, since it cuts or shrinks pictures "
-                f"to {shape[1]} x {shape[0]} pixels; wanted larger regions within that part."
+                f"to {found.shape[1]} x {found.shape[0]} pixels; wanted larger regions within that part."
             )
     missing = float((found == NOBODY).mean())
     note = f"{missing:.0%} of the picture are in no region, and are always removed." if missing else ""
@@ -174,7 +135,7 @@ def upright_shape(source: ImageSource) -> tuple[int, int]:
     if isinstance(source, str | os.PathLike):
         with Image.open(source) as opened:  # its header alone
             return _upright(opened)
-    return _upright(source) if isinstance(source, Image.Image) else read_image(source).size[::-1]
+    return _upright(source)
 
 
 def _upright(image: Image.Image) -> tuple[int, int]:
