@@ -41,6 +41,8 @@ class Names(NamedTuple):
         of_words, of_patches, of_pairs: headings of lists.
         together, more, less: the key to the lines between patches and words: what a line, a solid one and a dashed one
             stands for.
+        whole: the value of the grand coalition, in a report.
+        ends: what the lower and the upper end of the colour scale speak for, where that is to be said.
     """
 
     unit: str = "logits"
@@ -53,6 +55,8 @@ class Names(NamedTuple):
     together: str = "together"
     more: str = "raises more"
     less: str = "raises less"
+    whole: str = "similarity of the pair"
+    ends: tuple[str, str] = ("", "")
 
 
 AVERAGES = Names()

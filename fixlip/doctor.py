@@ -19,6 +19,7 @@ OPTIONAL = {
     "ipywidgets": "the widgets",
     "anywidget": "the widgets",
     "bokeh": "figures of experiments",
+    "matplotlib": "pictures as PDF",
     "joblib": "experiments with workers",
     "distributed": "experiments on a Dask cluster",
     "datasets": "experiments on MS COCO and ImageNet",

@@ -19,7 +19,7 @@ from .expansion import Expansion, Term, frozen
 from .heatmap import patch_scores, word_scores
 from .interchange import from_shapiq, to_shapiq
 from .masks import BoolArray, FloatArray, check_count, check_p
-from .pictures import Picture, alt_text, draw
+from .pictures import Picture, picture
 from .pictures.words import model_name
 from .scores import ScoreClaims
 from .subject import AnyGame, Subject, end_values
@@ -287,10 +287,10 @@ class Explanation(Expansion):
 
     def draw(self, **options: Any) -> Picture:
         """The picture of this explanation, for a notebook or to `save`; options as in `fixlip.pictures.draw`."""
-        return Picture(draw(self, **options), alt_text(self, options.get("condition")))
+        return picture(self, **options)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
-        return Picture(draw(self), self.summary())._repr_mimebundle_()
+        return self.draw().saying(self.summary())._repr_mimebundle_()
 
     def __repr__(self) -> str:
         players, of = f"{self.n_image} + {self.n_text} players", "" if self.predicts else f" of {self._method}"
@@ -371,12 +371,16 @@ class Explanation(Expansion):
 
         The file is written beside its place and then moved there, so that a failed save harms no earlier file.
         """
+        return files.write(path, *self._contents(), self.subject)
+
+    def _contents(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+        """Arrays and facts that a file holds of it, but for the subject."""
         arrays: dict[str, NDArray[Any]] = {"attributions": self.attributions, "interactions": self.interactions}
         if self.stderr is not None:
             arrays["stderr_attributions"], arrays["stderr_interactions"] = self.stderr
         if self.value_errors is not None:
             arrays["stderr_values"] = self.value_errors
-        return files.write(path, arrays, {name: getattr(self, name) for name in _OWN_FACTS}, self.subject)
+        return arrays, {name: getattr(self, name) for name in _OWN_FACTS}
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Explanation:
@@ -385,17 +389,26 @@ class Explanation(Expansion):
         Raises:
             ValueError: one sentence, if there is no such file or it is no saved explanation.
         """
-        wanted = {"attributions": ("f", 1), "interactions": ("f", 2)}
-        optional = {"stderr_attributions": ("f", 1), "stderr_interactions": ("f", 2), "stderr_values": ("f", 1)}
-        with files.reading(path, "explanation", wanted, optional) as (arrays, facts, subject):
-            stderr = None
-            if "stderr_attributions" in arrays:
-                stderr = (arrays["stderr_attributions"], arrays["stderr_interactions"])
-            numbers = (float(facts["constant"]), arrays["attributions"], arrays["interactions"])
-            own = {name: facts[name] for name in _OWN_FACTS if name in facts and name != "constant"}
-            return cls(*numbers, subject, stderr=stderr, value_errors=arrays.get("stderr_values"), **own)
+        with files.reading(path, "explanation", ARRAYS, OPTIONAL_ARRAYS) as (arrays, facts, subject):
+            if facts.get(CONTRAST):
+                raise ValueError("it is a contrast, which fixlip.contrasts.Contrast.load reads")
+            return cls._restored(arrays, facts, subject)
+
+    @classmethod
+    def _restored(cls, arrays: dict[str, NDArray[Any]], facts: dict[str, Any], subject: Subject) -> Explanation:
+        """What `_contents` gave, of a subject."""
+        stderr = None
+        if "stderr_attributions" in arrays:
+            stderr = (arrays["stderr_attributions"], arrays["stderr_interactions"])
+        numbers = (float(facts["constant"]), arrays["attributions"], arrays["interactions"])
+        own = {name: facts[name] for name in _OWN_FACTS if name in facts and name != "constant"}
+        return cls(*numbers, subject, stderr=stderr, value_errors=arrays.get("stderr_values"), **own)
 
 
+# What a file holds of an explanation, and what says that it is one of a contrast.
+ARRAYS = {"attributions": ("f", 1), "interactions": ("f", 2)}
+OPTIONAL_ARRAYS = {"stderr_attributions": ("f", 1), "stderr_interactions": ("f", 2), "stderr_values": ("f", 1)}
+CONTRAST = "contrast"
 _OWN_FACTS = (
     "constant",
     "p",

@@ -13,7 +13,7 @@ from ..concepts.bank import Bank, Classes
 from ..concepts.embeddings import Cache
 from ..concepts.settings import Settings
 from ..concepts.study import Study
-from ..contrasts import contrast
+from ..contrasts import Contrast
 from ..encoders.huggingface import Encoder
 from ..encoders.images import ImageSource
 from ..game import Game
@@ -88,5 +88,5 @@ def classify(
     game = Game(encoder, image, classes.prompts[found.target][0])
     other = game.with_text(classes.prompts[foil][0])
     samples = sample(game, budget, p=p, seed=seed, progress=progress, on_interrupt="raise")
-    told = contrast(samples, samples.with_caption(other, progress=False), p)
+    told = Contrast.of(samples, samples.with_caption(other, progress=False), p)
     return Classification(found, told.first, told, foil)

@@ -94,7 +94,7 @@ def page(title: str, body: str, style: str = "") -> str:
 
 def _facts(explanation: Explanation) -> str:
     facts = {
-        "similarity of the pair (logit)": _number(explanation.full_value),
+        f"{explanation.names.whole} (logit)": _number(explanation.full_value),
         "with everything removed": _number(explanation.empty_value),
         "presence probability p": explanation.at.removeprefix("p = "),
         "estimator": explanation.estimator or "not named",
