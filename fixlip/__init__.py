@@ -26,11 +26,8 @@ if TYPE_CHECKING:
     from . import pictures as pictures
     from .api import explain as explain
     from .classification import classify as classify
-<<<<<<< HEAD
-    from .encoders.checking import check_encoder as check_encoder
-=======
     from .contrasts import contrast as contrast
->>>>>>> paper
+    from .encoders.checking import check_encoder as check_encoder
     from .encoders.huggingface import Encoder as Encoder
     from .encoders.loading import load as load
     from .explanation import Explanation as Explanation

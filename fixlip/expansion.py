@@ -325,7 +325,7 @@ class Expansion(ABC):
         terms = self._strongest(self.n_players * (self.n_players + 1) // 2 + 1, kind)
         columns: dict[str, list[Any]] = {"kind": []}
         for term in terms:
-            columns["kind"].append(" with ".join("patch" if i < self.n_image else "token" for i in term.players))
+            columns["kind"].append(" with ".join(self.subject.units[i >= self.n_image] for i in term.players))
         for place, suffix in enumerate(("first", "second")):
             at = [term.players[place] if place < len(term.players) else None for term in terms]
             columns |= {f"{suffix}_{name}": values for name, values in self._describe(at).items()}

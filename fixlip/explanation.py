@@ -206,8 +206,9 @@ class Explanation(Expansion):
         def told(term: Term) -> str:
             return self.told(term.value, term.stderr)
 
+        patches, tokens = self.subject.plurals
         head = self.claims.heading(model_name(self.model) or "the model", f'"{self.text}"')
-        lines = [f"{head} ({self.n_image} patches, {self.n_text} tokens)", self._how()]
+        lines = [f"{head} ({self.n_image} {patches}, {self.n_text} {tokens})", self._how()]
         if self.expected_faithfulness is not None:
             lines.append(f"expected faithfulness (R squared on unseen masks): {self.expected_faithfulness:.3f}")
         if self.names.rule:

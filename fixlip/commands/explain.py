@@ -159,12 +159,8 @@ def run(given: argparse.Namespace) -> int:
     encoder = load(given.model, **loading)
     _LOG.info("%r, loaded in %.1f s", encoder, time.perf_counter() - start)
     if arguments["target_faithfulness"] is None and not given.quiet:
-<<<<<<< HEAD
-        told = {name: arguments[name] for name in ("budget", "estimator", "basis", *_PLAYERS)}
-=======
         # The foil's captions come on top; they take little.
-        told = {name: arguments[name] for name in ("budget", "estimator", "basis")}
->>>>>>> paper
+        told = {name: arguments[name] for name in ("budget", "estimator", "basis", *_PLAYERS)}
         console.note(f"{cost(encoder, image, caption, **told)}.")
     start = time.perf_counter()
     explanation = _explained(encoder, image, caption, foil, arguments, not given.quiet)

@@ -222,6 +222,23 @@ class Sheet:
         alpha = Image.fromarray(np.round(255 * opacity).astype(np.uint8)).resize(size, Image.Resampling.NEAREST)
         self.image.paste(layer, (left, top), alpha)
 
+    def area(self, loops: Sequence[Sequence[Point]], colour: Colour, opacity: float) -> None:
+        """Lay a colour of given opacity in 0..1 over what closed lines surround; those of holes run the other way."""
+        self.marks.append(("area", (loops, colour, opacity)))
+        fine = [[(x * self.fine, y * self.fine) for x, y in loop] for loop in loops]
+        ends = [math.floor(min(p[k] for loop in fine for p in loop)) for k in (0, 1)]
+        size = [math.ceil(max(p[k] for loop in fine for p in loop)) - ends[k] + 1 for k in (0, 1)]
+        mask = Image.new("L", (size[0], size[1]), 0)
+        for loop in sorted(fine, key=lambda loop: -abs(_turning(loop))):  # what is within another comes after it
+            inside = round(255 * opacity) if _turning(loop) > 0 else 0
+            ImageDraw.Draw(mask).polygon([(x - ends[0], y - ends[1]) for x, y in loop], fill=inside)
+        self.image.paste(colour, (ends[0], ends[1]), mask)
+
+
+def _turning(loop: Sequence[Point]) -> float:
+    """Twice the area within a closed line; negative where it runs against the clock."""
+    return sum(x0 * y1 - x1 * y0 for (x0, y0), (x1, y1) in zip(loop, [*loop[1:], loop[0]], strict=True))
+
 
 def curve(start: Point, end: Point, steps: int = 48) -> list[Point]:
     """A smooth curve that leaves `start` downwards and reaches `end` from above."""

@@ -26,9 +26,9 @@ def draw_legend(sheet: Sheet, content: Content, top: float) -> None:
         if name:
             sheet.text((x, top + h / 2), name, _END_TEXT, CARD, anchor)
     sheet.text((left + w + 12, top + 5), content.names.unit, LEGEND_TEXT, MUTED)
-    rows = {"patches and words": content.image_scale}
+    rows = {f"{content.places} and words": content.image_scale}
     if not is_joint(content):
-        rows = {"patches": content.image_scale, "words": content.text_scale}
+        rows = {content.places: content.image_scale, "words": content.text_scale}
     y = top + 15
     for name, scale in rows.items():
         for share, anchor in ((0.0, "la"), (0.5, "ma"), (1.0, "ra")):

@@ -140,7 +140,7 @@ def _conditioned(explanation: Explanation) -> str:
     explanation = replace(explanation, subject=replace(explanation.subject, origins=(None, None)))
     tokens = range(explanation.n_image, explanation.n_players)
     strongest = explanation.top(1)
-    if not explanation.grid or not strongest:
+    if not explanation.subject.has_places or not strongest:
         return ""
     scale = abs(strongest[0].value)
     tiles = []
