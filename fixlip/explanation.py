@@ -221,8 +221,8 @@ class Explanation(Expansion):
             lines.append(f"{self.names.of_words}:")
             lines += [f'  {told(term)}  "{term.labels[0]}"' for term in words]
         if self.order == 1:
-            patches = [f"  {told(term)}  {term.labels[0]}" for term in players if term.players[0] < self.n_image]
-            return "\n".join([*lines, f"{self.names.of_patches}:", *(patches[:k] or ["  none"])])
+            image = [f"  {told(term)}  {term.labels[0]}" for term in players if term.players[0] < self.n_image]
+            return "\n".join([*lines, f"{self.names.of_patches}:", *(image[:k] or ["  none"])])
         lines.append(f"{self.names.of_pairs}:")
         pairs = [f'  {told(term)}  "{term.labels[1]}" with {term.labels[0]}' for term in self.top(k)]
         lines += pairs or ["  none"]

@@ -137,6 +137,17 @@ class Subject:
         """Whether it is known where in the image its players are."""
         return self.grid is not None or self.regions is not None
 
+    def has_players_of(self, other: Subject) -> bool:
+        """Whether players of the same number are each other's counterpart: as many, and no other regions."""
+        if (self.n_image, self.n_text) != (other.n_image, other.n_text):
+            return False
+        mine, theirs = self.regions, other.regions
+        if mine is None or theirs is None:
+            return mine is theirs
+        # The pixels of another model may be more or fewer; then the regions' names must do.
+        same = np.array_equal(mine, theirs) if mine.shape == theirs.shape else True
+        return same and self.labels[: self.n_image] == other.labels[: self.n_image]
+
     @cached_property
     def region_points(self) -> FloatArray:
         """A point well inside each region, (n_image, 2), as shares (x, y) of the image's width and height."""

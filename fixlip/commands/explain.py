@@ -196,7 +196,7 @@ def _explained(
 
     if foil is None:
         return explain(encoder, image, caption, progress=progress, **arguments)
-    given = {name: arguments[name] for name in ("p", "budget", "index", "order", "seed")}
+    given = {name: arguments[name] for name in ("p", "budget", "index", "order", "seed", *_PLAYERS)}
     told = {name: value for name, value in given.items() if value is not None}
     return contrast(encoder, image, caption, foil, progress=progress, **told)
 

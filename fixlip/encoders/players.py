@@ -12,10 +12,10 @@ from PIL import Image
 
 from ..masks import IntArray
 from ..phrases import AnyTextPlayers, Span, TextPlayers, check_text_players, grouped, spans_of_labels
-from ..regions import AnyImagePlayers, Regions, check_image_players, superpixels
+from ..regions import NOBODY, AnyImagePlayers, Regions, check_image_players, superpixels
 from ..subject import patch_labels
 from .images import ImageSource
-from .masking import NOBODY, grid_regions, whole_patches
+from .masking import grid_regions, whole_patches
 
 
 @dataclass(frozen=True, eq=False)
