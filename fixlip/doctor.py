@@ -27,6 +27,7 @@ OPTIONAL = {
     "scikit-image": "superpixels as players",
     "shapiq": "interchange and tests",
     "sentencepiece": "SigLIP models from the hub",
+    "open_clip_torch": "models of open_clip",
     "pandas": "tables as data frames",
 }
 WIDTH = 2 + max(map(len, [*NEEDED, *OPTIONAL]))

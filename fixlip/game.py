@@ -297,13 +297,22 @@ class _Memory:
         """Take the embeddings of the masks in `new` from `batches`; return those of all `masks`, shape (m, d)."""
         keys, done = pack(new), 0
         with advancing(progress, len(new), description) as advance:
-            for batch in batches:
+            for given in batches:
+                batch = np.asarray(given, dtype=np.float32)
+                if batch.ndim != 2 or done + len(batch) > len(new):
+                    raise ValueError(_misshapen(f"a batch of shape {batch.shape}", len(new), description))
                 if not np.isfinite(batch).all():
                     raise ValueError("model: it returned embeddings that are not finite (NaN or infinite).")
                 for key, row in zip(keys[done : done + len(batch)], batch, strict=True):
                     self._rows[key.tobytes()] = row
                 done += len(batch)
                 advance(len(batch))
+        if done < len(new):
+            raise ValueError(_misshapen(f"{done} embeddings", len(new), description))
         if not len(masks):
             raise ValueError("masks: got none, wanted at least one.")
         return np.stack([self._rows[key.tobytes()] for key in pack(masks)])
+
+
+def _misshapen(got: str, wanted: int, what: str) -> str:
+    return f"encoder: it gave {got} for {wanted} {what}, wanted batches (b, d), a row a mask; see fixlip.check_encoder."

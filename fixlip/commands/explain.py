@@ -130,7 +130,10 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
         "--text-players", default="tokens", metavar="WHICH", help="tokens (the default), or words of several tokens"
     )
     parser.add_argument(
-        "--image-masking", default="zero", metavar="HOW", help="what a removed patch becomes: zero, mean, blur"
+        "--image-masking",
+        default="zero",
+        metavar="HOW",
+        help="what a removed patch becomes: zero, mean, blur; or drop, taken out",
     )
     parser.add_argument(
         "--text-masking",

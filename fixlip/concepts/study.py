@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ..encoders.huggingface import Encoder
 from ..encoders.images import ImageSource
+from ..encoders.towers import check_inside
 from ..masks import BoolArray, FloatArray, check_count
 from .bank import Bank, Classes
 from .embeddings import Cache, class_embeddings, embed_phrases, note_of_phrases, read_phrases
@@ -78,6 +79,7 @@ class Study:
     ):
         if not isinstance(encoder, Encoder):
             raise ValueError(f"encoder: got {type(encoder).__name__}, wanted what fixlip.load gives.")
+        check_inside(encoder)
         self.encoder = encoder
         self.classes = classes if isinstance(classes, Classes) else Classes.of(classes)
         self.bank = bank if isinstance(bank, Bank) else Bank(bank)

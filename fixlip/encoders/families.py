@@ -45,7 +45,7 @@ def check_family(model_type: str, name: str) -> Family:
     """The family of models of this type; ValueError if the configuration of `name` has another."""
     if model_type not in FAMILIES:
         raise ValueError(
-            f"model: {name} is of type {model_type!r}, which is not supported; supported are CLIP, MetaCLIP-2, SigLIP, "
-            "SigLIP-2, AltCLIP, Chinese-CLIP and ALIGN."
+            f"model: {name} is of type {model_type!r}, which is not supported; supported are CLIP, SigLIP, SigLIP-2, "
+            "MetaCLIP-2, AltCLIP, Chinese-CLIP and ALIGN."
         )
     return FAMILIES[model_type]

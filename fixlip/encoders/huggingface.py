@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 
 from ..emoji.notes import note_of_caption, note_of_picture
 from ..masks import BoolArray, IntArray
@@ -26,6 +27,7 @@ from .dropping import by_count, dropped
 from .families import FAMILIES, check_family
 from .images import ImageSource, is_from_file, read_image, seen_labels, view, widen
 from .masking import IMAGE_MASKINGS, ImageMasker, whole_patches
+from .vision import FlexibleVision
 
 Float32Array = NDArray[np.float32]
 
@@ -138,7 +140,7 @@ class Encoder:
         """
         processor = self._image_processor()
         check_process()
-        rgb = widen(read_image(image))
+        rgb = self._read_image(image)
         pixels = self._vision.prepare(rgb, processor)
         return pixels, view(rgb, processor, (int(pixels.shape[1]), int(pixels.shape[2])))
 
@@ -158,6 +160,11 @@ class Encoder:
         """What fills removed patches of a prepared picture; with "drop", which fills nothing, as with "zero"."""
         how = "zero" if self.image_masking == "drop" else self.image_masking
         return ImageMasker(how, self.grid_of(pixels), self._vision.patch_size)
+
+    def _read_image(self, image: ImageSource) -> Image.Image:
+        # What is squeezed or cropped into a square need not be prepared at a length that takes minutes.
+        rgb = read_image(image)
+        return rgb if isinstance(self._vision, FlexibleVision) else widen(rgb)
 
     def _image_processor(self) -> Any:
         processor = getattr(self.processor, "image_processor", None)
@@ -275,7 +282,7 @@ class Encoder:
 
     def similarity(self, image: ImageSource, text: str) -> float:
         """The model's own `logits_per_image` of a whole pair, by its processor and its forward pass alone."""
-        found = dict(self._image_processor()(images=widen(read_image(image)), return_tensors="pt"))
+        found = dict(self._image_processor()(images=self._read_image(image), return_tensors="pt"))
         found |= self._reader.whole(text, self.processor.tokenizer)
         given = {name: part.to(self.device) for name, part in found.items()}
         given["pixel_values"] = given["pixel_values"].to(self.dtype)

@@ -7,7 +7,7 @@ The built-in adapter is `huggingface.Encoder`. One's own takes about ten lines; 
         name, scale, bias = "mine", 100.0, 0.0
 
         def prepare_image(self, image):
-            shown = np.asarray(read_image(image).resize((224, 224)))
+            shown = np.array(read_image(image).resize((224, 224)))
             return torch.from_numpy(shown).permute(2, 0, 1) / 127.5 - 1, shown
 
         def prepare_text(self, text):

@@ -17,6 +17,7 @@ import torch
 
 from ..claims import rounding
 from ..encoders.huggingface import Encoder
+from ..encoders.towers import check_inside
 from ..expansion import Expansion
 from ..masks import FloatArray, check_seed
 
@@ -52,6 +53,7 @@ def randomised(encoder: Encoder, seed: int = 0) -> Iterator[tuple[str, Encoder]]
     """
     if not isinstance(encoder, Encoder):
         raise ValueError(f"encoder: got {type(encoder).__name__}, wanted what fixlip.load returns.")
+    check_inside(encoder)
     return _descend(encoder, check_seed(seed))
 
 
