@@ -103,7 +103,7 @@ class PairView(anywidget.AnyWidget):
         """
         if not subject.has_places or subject.image is None:
             raise ValueError(
-                "subject: a widget wants image patches on a grid, or regions, and the image itself; there is none."
+                "subject: a widget wants image patches on a grid and the image itself, or regions of it; there is none."
             )
         if subject.image is not self._pixels:  # encoding a picture takes longer than all else here
             self.image, self._pixels = data_uri(subject.image), subject.image

@@ -15,7 +15,7 @@ FLOORS = (
     ("fixlip.masks", "fixlip.atomic", "fixlip.extras", "fixlip.progress", "fixlip.emoji.scenes", "fixlip.emoji.notes"),
     ("fixlip.regions", "fixlip.phrases"),
     ("fixlip.subject", "fixlip.files"),
-    ("fixlip.encoders", "fixlip.pictures.fonts", "fixlip.pictures.drawing"),
+    ("fixlip.encoders", "fixlip.pictures.fonts", "fixlip.pictures.lines", "fixlip.pictures.drawing"),
     ("fixlip.game",),
     ("fixlip.answers",),
     ("fixlip.claims", "fixlip.scores", "fixlip.heatmap", "fixlip.subsets", "fixlip.estimators.indices"),

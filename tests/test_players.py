@@ -292,3 +292,89 @@ def test_explanations_and_samples_keep_their_regions(encoder, tmp_path):
     assert loaded.subject.units == ("region", "word") and loaded.subject.origins == game.subject.origins
     again = fixlip.Samples.load(samples.save(tmp_path / "all")).explain()
     np.testing.assert_allclose(again.interactions, explained.interactions)
+
+
+# ---- pictures and widgets
+
+
+@pytest.fixture(scope="module")
+def rings():
+    """A toy of three regions in a picture of 12 by 16: one around another, and one beside; nobody's first row."""
+    labels = np.zeros((12, 16), int)
+    labels[0], labels[:, 12:], labels[4:8, 4:8] = -1, 2, 1
+    labels[0] = -1
+    image = np.full((48, 64, 3), 200, np.uint8)
+    names, numbers = ("around", "within", "beside", "a", "word"), np.array([1.0, -2.0, 0.0, 0.5, 0.25])
+    subject = fixlip.Subject(3, 2, names, image=image, text="a word", regions=labels, units=("region", "word"))
+    pairs = np.zeros((5, 5))
+    pairs[1, 4] = pairs[4, 1] = 1.0
+    return Explanation(0.0, numbers, pairs, subject, p=0.5)
+
+
+def test_regions_are_tinted_where_they_are_and_nobodys_place_is_grey(rings):
+    content = {"edges": 0, "scaling": "joint", "width": 360, "title": "", "subtitle": ""}
+    drawn = np.asarray(fixlip.pictures.draw(rings, **content).convert("RGB")).astype(int)
+    from fixlip.pictures.layout import lay_out
+
+    left, top, right, bottom = lay_out(rings, 0, 360).picture
+    shift = 28  # height of an empty head
+    assert (right - left) / (bottom - top) == pytest.approx(16 / 12)
+
+    def at(row, column):
+        x, y = left + (column + 0.5) * (right - left) / 16, shift + (row + 0.5) * (bottom - top) / 12
+        return drawn[round(2 * y), round(2 * x)]
+
+    around, within, beside, nobody = at(10, 2), at(7, 4), at(10, 13), at(0, 6)
+    assert around[0] > around[2] + 20 and within[2] > within[0] + 60
+    assert abs(beside[0] - beside[2]) < 4 and np.abs(nobody - 128).max() < 4
+
+
+def test_pictures_for_paper_have_regions_as_shapes(rings, tmp_path):
+    pictured = rings.draw(width=360)
+    svg = pictured.save(tmp_path / "regions.svg").read_text(encoding="utf-8")
+    assert svg.count('fill-rule="evenodd"') == 3 and svg.count("<rect") < 200  # two values, and nobody's
+    assert "around +1" in svg and "regions and words" in svg
+    assert "3 regions; 2 words" in pictured.words
+
+
+def test_the_words_of_an_explanation_call_players_what_they_are(rings):
+    assert "(3 regions, 2 words)" in rings.summary()
+    table = rings.table("pairs")
+    assert (table["kind"], table["first_label"], table["first_row"]) == (["region with word"], ["within"], [None])
+
+
+def test_a_widget_has_the_regions_outlines(rings):
+    from fixlip_widgets import Explorer
+
+    view = Explorer(rings).view
+    assert view.grid == [1, 3] and view.shape == [12, 16] and view.tokens == ["a", "word"]
+    assert view.regions[1] == "M4,4L8,4L8,8L4,8Z" and view.regions[0].count("Z") == 2
+    x, y = view.points[1]
+    assert 4 <= 16 * x <= 8 and 4 <= 12 * y <= 8
+
+
+def test_a_heat_map_gives_every_region_its_mean(rings):
+    heat = np.zeros((12, 16))
+    heat[4:8, 4:6] = 4.0
+    found = Explanation.from_heatmap(heat, rings)
+    np.testing.assert_allclose(found.values[:3], [0, 2, 0])
+
+
+def test_a_difference_wants_the_same_regions(rings):
+    from dataclasses import replace
+
+    turned = replace(rings, subject=replace(rings.subject, regions=rings.subject.regions[::-1]))
+    with pytest.raises(ValueError, match="difference: got other regions of the image"):
+        rings - turned
+    fixlip.pictures.compare(rings, turned, names=("one", "other"))  # beside each other they may stand
+
+
+def test_curves_and_faithfulness_take_regions(encoder):
+    from fixlip.metrics import area_between_curves, faithfulness, insertion_deletion
+
+    game = Game(encoder, SCENE.image, SCENE.caption, image_players=BOXES, text_players="words")
+    explained = fixlip.explain(
+        encoder, SCENE.image, SCENE.caption, image_players=BOXES, text_players="words", estimator="exact"
+    )
+    assert area_between_curves(insertion_deletion(explained, game)) > 0.2
+    assert faithfulness(explained, game, n_masks=64).r2 > 0.5

@@ -120,15 +120,7 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
     parser.add_argument("--index", metavar="NAME", help="which interactions, see below")
     parser.add_argument("--order", metavar="K", help="2 for interactions (the default), 1 for values alone")
     parser.add_argument("--basis", default="full", metavar="NAME", help="which pairs have interactions, see below")
-    parser.add_argument(
-        "--image-players",
-        metavar="WHICH",
-        help="patches (the default), a grid such as 4x4, superpixels such as slic:50, or FILE.png, an indexed or grey "
-        "picture of the image's size whose values are labels of regions",
-    )
-    parser.add_argument(
-        "--text-players", default="tokens", metavar="WHICH", help="tokens (the default), or words of several tokens"
-    )
+    _add_players(parser)
     parser.add_argument(
         "--image-masking",
         default="zero",
@@ -145,6 +137,18 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
         "--out", default="explanation.html", type=Path, metavar="FILE", help="the result; default explanation.html"
     )
     parser.set_defaults(run=run)
+
+
+def _add_players(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--image-players",
+        metavar="WHICH",
+        help="patches (the default), a grid such as 4x4, superpixels such as slic:50, or FILE.png, an indexed or grey "
+        "picture of the image's size whose values are labels of regions",
+    )
+    parser.add_argument(
+        "--text-players", default="tokens", metavar="WHICH", help="tokens (the default), or words of several tokens"
+    )
 
 
 def run(given: argparse.Namespace) -> int:

@@ -49,7 +49,7 @@ def draw_masked(
         ValueError: if it is not known where the image players are, or there is no image to show.
     """
     if not subject.has_places or subject.image is None:
-        raise ValueError("subject: wanted image patches on a grid, or regions, and the image itself; there is none.")
+        raise ValueError("subject: wanted image patches on a grid and the image itself, or regions; there is none.")
     head = lay_out_head(title, facts, width)
     plan = lay_out(subject, head.height, width, rows=0)
     sheet = Sheet(plan.width, plan.height)

@@ -26,7 +26,6 @@ from .drawing import (
     Point,
     Sheet,
     colour_of,
-    curve,
     ink_on,
     mix,
     shorten,
@@ -54,6 +53,7 @@ from .layout import (
     ruler,
 )
 from .legend import draw_legend, is_joint
+from .lines import curve
 from .picture import Picture, to_png
 from .words import alt_text, default_title
 
