@@ -254,6 +254,18 @@ def test_many_images_with_many_captions_in_words(encoder):
     assert grid[0, 1].labels[4:] == ("a", "red", "fish", "and", "a", "butterfly") and grid[0, 1].grid == (2, 2)
 
 
+def test_the_command_line_takes_players(tmp_path, capsys):
+    from fixlip.__main__ import main
+
+    path, labels = tmp_path / "one.npz", tmp_path / "labels.png"
+    Image.fromarray((PATCHES // 14).astype(np.uint8)).save(labels)
+    given = ["explain", "scene:7", "a butterfly", "--budget", "8", "--quiet", "--out", str(path)]
+    assert main([*given, "--image-players", str(labels), "--text-players", "words"]) == 0
+    assert Explanation.load(path).labels == ("region 0", "region 1", "region 2", "region 3", "a", "butterfly")
+    assert main([*given, "--image-players", "many"]) == 2
+    assert "image_players: got 'many', wanted a grid" in capsys.readouterr().err
+
+
 # ---- geometry, and what is kept
 
 

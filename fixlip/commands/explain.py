@@ -120,7 +120,24 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
     parser.add_argument("--index", metavar="NAME", help="which interactions, see below")
     parser.add_argument("--order", metavar="K", help="2 for interactions (the default), 1 for values alone")
     parser.add_argument("--basis", default="full", metavar="NAME", help="which pairs have interactions, see below")
-    _add_players(parser)
+    _add_rules(parser)
+    parser.add_argument(
+        "--out", default="explanation.html", type=Path, metavar="FILE", help="the result; default explanation.html"
+    )
+    parser.set_defaults(run=run)
+
+
+def _add_rules(parser: argparse.ArgumentParser) -> None:
+    """Who plays, and what becomes of who is absent."""
+    parser.add_argument(
+        "--image-players",
+        metavar="WHICH",
+        help="patches (the default), a grid such as 4x4, superpixels such as slic:50, or FILE.png, an indexed or grey "
+        "picture of the image's size whose values are labels of regions",
+    )
+    parser.add_argument(
+        "--text-players", default="tokens", metavar="WHICH", help="tokens (the default), or words of several tokens"
+    )
     parser.add_argument(
         "--image-masking",
         default="zero",
@@ -132,22 +149,6 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
         default="attention",
         metavar="HOW",
         help="what becomes of a removed token: hidden from attention (attention), taken out (remove), or unknown",
-    )
-    parser.add_argument(
-        "--out", default="explanation.html", type=Path, metavar="FILE", help="the result; default explanation.html"
-    )
-    parser.set_defaults(run=run)
-
-
-def _add_players(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--image-players",
-        metavar="WHICH",
-        help="patches (the default), a grid such as 4x4, superpixels such as slic:50, or FILE.png, an indexed or grey "
-        "picture of the image's size whose values are labels of regions",
-    )
-    parser.add_argument(
-        "--text-players", default="tokens", metavar="WHICH", help="tokens (the default), or words of several tokens"
     )
 
 

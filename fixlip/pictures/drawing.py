@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from .fonts import FINE, fit_font
-from .lines import Point, dashes, stencil
+from .lines import Point as Point
+from .lines import dashes, stencil
 
 DEVICE = 2  # pixels of the result per CSS pixel
 
