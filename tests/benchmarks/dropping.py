@@ -18,7 +18,7 @@ import torch
 import fixlip
 
 MODELS = ("emoji-clip", "emoji-clip-plain", "emoji-siglip")
-MASKS, ROUNDS = 96, 3
+MASKS, ROUNDS, PS = 32, 2, (0.3, 0.5)
 RESULT = Path(__file__).parent / "results" / "dropping.md"
 
 
@@ -31,7 +31,7 @@ def seconds() -> dict[tuple[str, float], float]:
     encoders = {how: fixlip.Encoder(model, image_masking=how) for how in ("zero", "drop")}
     found: dict[tuple[str, float], list[float]] = {}
     for number in range(ROUNDS + 1):
-        for p in (0.3, 0.5, 0.7):
+        for p in PS:
             masks = np.random.default_rng(number).random((MASKS, 49)) < p
             for how, encoder in encoders.items():
                 start = time.process_time()
@@ -64,10 +64,8 @@ def agreement(name: str, scenes: int) -> list[float]:
     return [float(value) for value in np.median(rows, axis=0)]
 
 
-def main() -> None:
-    """Measure, print and write the table."""
-    scenes = int(sys.argv[1]) if len(sys.argv) > 1 else 6
-    times = seconds()
+def report(times: dict[tuple[str, float], float], rows: dict[str, list[float]], scenes: int) -> str:
+    """What was measured, in Markdown."""
     lines = [
         f"ViT-B/32 of random weights, {torch.get_num_threads()} thread(s), float32, {MASKS} masks a call, median of "
         f"{ROUNDS} calls: milliseconds of processor time for a masked image.",
@@ -75,7 +73,7 @@ def main() -> None:
         "| p | zero | drop | drop / zero |",
         "|---|---|---|---|",
     ]
-    for p in (0.3, 0.5, 0.7):
+    for p in PS:
         zero, drop = times["zero", p], times["drop", p]
         lines.append(f"| {p} | {1000 * zero:.0f} | {1000 * drop:.0f} | {drop / zero:.2f} |")
     lines += [
@@ -88,9 +86,15 @@ def main() -> None:
         "| R squared, zero | R squared, drop |",
         "|---|---|---|---|---|---|---|",
     ]
-    for name in MODELS:
-        lines.append(f"| {name} | " + " | ".join(f"{value:.2f}" for value in agreement(name, scenes)) + " |")
-    text = "\n".join(lines) + "\n"
+    for name, row in rows.items():
+        lines.append(f"| {name} | " + " | ".join(f"{value:.2f}" for value in row) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    """Measure, print and write the tables."""
+    scenes = int(sys.argv[1]) if len(sys.argv) > 1 else 4
+    text = report(seconds(), {name: agreement(name, scenes) for name in MODELS}, scenes)
     print(text)
     RESULT.write_text(text, encoding="utf-8")
 
