@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from . import baselines as baselines
     from . import emoji as emoji
     from . import metrics as metrics
+    from . import pairs as pairs
     from . import pictures as pictures
     from .api import explain as explain
     from .classification import classify as classify
@@ -61,7 +62,7 @@ _HOME = {
 }
 
 # Packages, for whoever writes `fixlip.metrics` without importing it; `from fixlip import *` brings names, no packages.
-_ROOMS = ("baselines", "emoji", "metrics", "pictures")
+_ROOMS = ("baselines", "emoji", "metrics", "pairs", "pictures")
 __all__ = [*_HOME]
 
 

@@ -25,7 +25,7 @@ from typing import Any
 
 import numpy as np
 
-from . import files
+from . import files, saving
 from .api import SHAPLEY_MIXTURE
 from .claims import Claims, Names
 from .encoders.huggingface import Encoder
@@ -33,7 +33,7 @@ from .encoders.images import ImageSource
 from .estimators.budgets import check_kernel
 from .estimators.contrasts import ContrastReadout, Opposed, OpposedAnswers
 from .estimators.indices import check_index
-from .explanation import ARRAYS, CONTRAST, OPTIONAL_ARRAYS, Explanation
+from .explanation import Explanation
 from .game import Game
 from .masks import BoolArray, FloatArray, check_budget, check_p, check_seed
 from .phrases import AnyTextPlayers
@@ -187,7 +187,7 @@ class Contrast(Explanation):
             foil: samples of the same image and the foil, with as many or fewer or more words.
             p: probability with which every player is present; has no meaning for the Shapley indices.
             index: "banzhaf", "shapley" or "sii", as in `Samples.explain`.
-            order: 2, or 1 for values without interactions.
+            order: 2, or 1 for values without interactions, or 3 with triples.
             errors: False leaves out standard errors and expected faithfulness, which take most of the time.
 
         Returns:
@@ -212,13 +212,13 @@ class Contrast(Explanation):
 
         The picture is stored once.
         """
-        arrays, facts = self._contents()
+        arrays, facts = saving.contents(self)
         for name in _PARTS:
             part: Explanation = getattr(self, name)
-            own, told = part._contents()
+            own, told = saving.contents(part)
             arrays |= {f"{name}_{one}": array for one, array in own.items()}
             facts[name] = told | {"subject": part.subject.facts()}
-        return files.write(path, arrays, facts | {CONTRAST: True}, self.subject)
+        return files.write(path, arrays, facts | {saving.HOLDS: "contrast"}, self.subject)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Contrast:
@@ -229,16 +229,16 @@ class Contrast(Explanation):
         """
         of_parts = [
             {f"{name}_{one}": kind for name in ("", *_PARTS) for one, kind in kinds.items()}
-            for kinds in (ARRAYS, OPTIONAL_ARRAYS)
+            for kinds in (saving.WANTED, saving.OPTIONAL)
         ]
         wanted, optional = ({name.removeprefix("_"): kind for name, kind in kinds.items()} for kinds in of_parts)
         with files.reading(path, "contrast", wanted, optional) as (arrays, facts, subject):
-            found = Explanation._restored(arrays, facts, subject)
+            found = saving.restored(Explanation, arrays, facts, subject)
             each = []
             for name in _PARTS:
                 own = {one.removeprefix(f"{name}_"): array for one, array in arrays.items() if one.startswith(name)}
                 whose = Subject.from_facts(facts[name]["subject"], subject.image)
-                each.append(Explanation._restored(own, facts[name], whose))
+                each.append(saving.restored(Explanation, own, facts[name], whose))
             return cls(**_numbers(found), first=each[0], second=each[1])
 
     def __repr__(self) -> str:
@@ -296,7 +296,7 @@ def contrast(
         budget: number of masked images to encode. Masked captions come on top, 1,024 of each at most for up to 10
             tokens.
         index: "banzhaf", "shapley" or "sii", as in `Samples.explain`.
-        order: 2, or 1 for values without interactions.
+        order: 2, or 1 for values without interactions, or 3 with triples.
         image_players: patches, or a grid, superpixels, a label map or boxes: see `fixlip.Game`.
         text_players: "tokens", "words", or phrases that both have: see `fixlip.Game`.
         seed: of the masks, a whole number.
@@ -310,8 +310,8 @@ def contrast(
     """
     index, budget, seed = check_index(index), check_budget(budget), check_seed(seed)
     check_kernel(budget)
-    if order not in (1, 2) or isinstance(order, bool):
-        raise ValueError(f"order: got {order!r}, wanted 1 or 2.")
+    if order not in (1, 2, 3) or isinstance(order, bool):
+        raise ValueError(f"order: got {order!r}, wanted 1, 2 or 3.")
     p = check_p(p) if index == "banzhaf" else 0.5
     game = Game(encoder, image, caption, image_players=image_players, text_players=text_players)
     other = game.with_text(foil)

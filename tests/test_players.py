@@ -241,6 +241,15 @@ def test_many_images_have_no_regions_of_one(encoder, never_asked):
         fixlip.explain_all(encoder, [SCENE.image], ["a cactus"], text_players=["a cactus"])
 
 
+def test_grids_keep_the_regions_of_every_image(encoder, tmp_path):
+    images = [SCENE.image, emoji.scene(8).image]
+    grid = fixlip.explain_all(encoder, images, ["a cactus"], image_players="slic:9", budget=8, progress=False)
+    loaded = fixlip.ExplanationGrid.load(grid.save(tmp_path / "grid"))
+    for i in (0, 1):
+        np.testing.assert_array_equal(loaded[i, 0].subject.regions, grid[i, 0].subject.regions)
+        assert same(loaded[i, 0], grid[i, 0])
+
+
 def test_many_images_with_many_captions_in_words(encoder):
     grid = fixlip.explain_all(
         encoder,

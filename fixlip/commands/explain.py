@@ -97,6 +97,16 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
     parser.add_argument("image", metavar="IMAGE", help=f"a picture file, or {SCENE}SEED for an embedded emoji scene")
     parser.add_argument("caption", metavar="CAPTION", nargs="?", help="the caption; a scene brings its own")
     parser.add_argument("--foil", metavar="CAPTION", help=_FOIL)
+    _add_fit(parser)
+    _add_rules(parser)
+    parser.add_argument(
+        "--out", default="explanation.html", type=Path, metavar="FILE", help="the result; default explanation.html"
+    )
+    parser.set_defaults(run=run)
+
+
+def _add_fit(parser: argparse.ArgumentParser) -> None:
+    """Add what is computed, from how much."""
     parser.add_argument(
         "--p",
         default="0.5",
@@ -118,13 +128,8 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--estimator", default="kernel", metavar="NAME", help="how to estimate, see below")
     parser.add_argument("--index", metavar="NAME", help="which interactions, see below")
-    parser.add_argument("--order", metavar="K", help="2 for interactions (the default), 1 for values alone")
+    parser.add_argument("--order", metavar="K", help="2: interactions (the default); 1: values alone; 3: triples, too")
     parser.add_argument("--basis", default="full", metavar="NAME", help="which pairs have interactions, see below")
-    _add_rules(parser)
-    parser.add_argument(
-        "--out", default="explanation.html", type=Path, metavar="FILE", help="the result; default explanation.html"
-    )
-    parser.set_defaults(run=run)
 
 
 def _add_rules(parser: argparse.ArgumentParser) -> None:

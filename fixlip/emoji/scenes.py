@@ -37,7 +37,7 @@ LAYOUTS = ("free", "grid")
 STYLES = ("list", "sentence", "photo")
 GRAMMAR = ("a", "an", "and", "background", "of", "on", "photo")  # what captions hold beside objects and colours
 
-_FOLDER = Path(__file__).parent
+SHIPPED = Path(__file__).parent  # the folder of the pictures that come with the package
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,13 +92,13 @@ def scene(
     if layout not in LAYOUTS:
         raise ValueError(f"layout: got {layout!r}, wanted one of {', '.join(LAYOUTS)}.")
     rng = seed if isinstance(seed, np.random.Generator) else np.random.default_rng(seed)
-    chosen = _choose(objects, words, rng)
+    chosen = choose(objects, words, rng)
     background = str(rng.choice(list(COLOURS)))
-    canvas = _background(COLOURS[background], size, rng)
-    places = _grid_places(len(chosen), rng) if layout == "grid" else _free_places(len(chosen), rng)
-    folder = sprites or _FOLDER
+    canvas = draw_background(COLOURS[background], size, rng)
+    places = grid_places(len(chosen), rng) if layout == "grid" else free_places(len(chosen), rng)
+    folder = sprites or SHIPPED
     boxes = tuple(
-        _paste(canvas, _sprite(word, _pixels(place, size), folder), place, rng)
+        paste(canvas, sprite_of(word, pixels_of(place, size), folder), place, rng)
         for word, place in zip(chosen, places, strict=True)
     )
     image = Image.fromarray(np.clip(canvas, 0, 255).astype(np.uint8))
@@ -128,10 +128,11 @@ def caption(words: Sequence[str], style: str = "sentence", colour: str | None = 
 @cache
 def vocabulary() -> tuple[str, ...]:
     """The words of all objects."""
-    return tuple(json.loads((_FOLDER / "sprites.json").read_text(encoding="utf-8"))["objects"])
+    return tuple(json.loads((SHIPPED / "sprites.json").read_text(encoding="utf-8"))["objects"])
 
 
-def _choose(objects: int, words: Sequence[str] | None, rng: np.random.Generator) -> tuple[str, ...]:
+def choose(objects: int, words: Sequence[str] | None, rng: np.random.Generator) -> tuple[str, ...]:
+    """The words of a scene's objects, given or by chance."""
     if words is None:
         if isinstance(objects, bool) or not isinstance(objects, int | np.integer) or not 1 <= objects <= MOST_OBJECTS:
             raise ValueError(f"objects: got {objects!r}, wanted a whole number from 1 to {MOST_OBJECTS}.")
@@ -146,7 +147,7 @@ def _choose(objects: int, words: Sequence[str] | None, rng: np.random.Generator)
     return tuple(words)
 
 
-def _background(colour: tuple[int, int, int], size: int, rng: np.random.Generator) -> NDArray[np.float32]:
+def draw_background(colour: tuple[int, int, int], size: int, rng: np.random.Generator) -> NDArray[np.float32]:
     """A colour with a gentle gradient and noise, float32 (size, size, 3)."""
     angle, strength = rng.uniform(0, 2 * np.pi), rng.uniform(0, 24)
     axis = np.linspace(-1, 1, UNITS, dtype=np.float32)
@@ -162,7 +163,7 @@ def _background(colour: tuple[int, int, int], size: int, rng: np.random.Generato
 Place = tuple[float, float, float]  # centre x, centre y, longer side
 
 
-def _grid_places(count: int, rng: np.random.Generator) -> list[Place]:
+def grid_places(count: int, rng: np.random.Generator) -> list[Place]:
     """One in each quarter, in reading order, wholly inside its own."""
     places = []
     for k in range(count):
@@ -174,7 +175,7 @@ def _grid_places(count: int, rng: np.random.Generator) -> list[Place]:
     return places
 
 
-def _free_places(count: int, rng: np.random.Generator) -> list[Place]:
+def free_places(count: int, rng: np.random.Generator) -> list[Place]:
     """Anywhere, with boxes that hardly overlap; if chance fails, with smaller objects."""
     largest = LARGEST
     while True:
@@ -193,12 +194,12 @@ def _free_places(count: int, rng: np.random.Generator) -> list[Place]:
 Sprite = tuple[NDArray[np.float32], NDArray[np.float32]]  # colours (height, width, 3), opacity (height, width, 1)
 
 
-def _pixels(place: Place, size: int) -> int:
+def pixels_of(place: Place, size: int) -> int:
     """Longer side of an object in pixels."""
     return max(1, round(place[2] * size / UNITS))
 
 
-def _paste(
+def paste(
     canvas: NDArray[np.float32], sprite: Sprite, place: Place, rng: np.random.Generator
 ) -> tuple[int, int, int, int]:
     """Lay an object on the canvas, mirrored at times; return its box in pixels."""
@@ -215,21 +216,21 @@ def _paste(
 
 
 @cache
-def _sheet(folder: Path) -> dict[str, Image.Image]:
+def sheet(folder: Path) -> dict[str, Image.Image]:
     """The objects' pictures, cut to what is visible."""
     facts = json.loads((folder / "sprites.json").read_text(encoding="utf-8"))
     cell = facts["cell_size"]
-    with Image.open(folder / "sprites.png") as sheet:
-        sheet.load()
+    with Image.open(folder / "sprites.png") as opened:
+        opened.load()
         pictures = {}
         for word, fact in facts["objects"].items():
             column, row = fact["cell"]
-            picture = sheet.crop((column * cell, row * cell, (column + 1) * cell, (row + 1) * cell))
+            picture = opened.crop((column * cell, row * cell, (column + 1) * cell, (row + 1) * cell))
             pictures[word] = picture.crop(picture.getchannel("A").point(lambda a: 255 * (a > 16)).getbbox())
     return pictures
 
 
-def _sprite(word: str, longer: int, folder: Path) -> Sprite:
+def sprite_of(word: str, longer: int, folder: Path) -> Sprite:
     """An object, so many pixels long: colours in 0..255 and opacity in 0..1."""
     # Small ones, as the models read them, are made over and over in training; large ones would fill the memory.
     return _small_sprite(word, longer, folder) if longer <= LARGEST else _resized(word, longer, folder)
@@ -241,7 +242,7 @@ def _small_sprite(word: str, longer: int, folder: Path) -> Sprite:
 
 
 def _resized(word: str, longer: int, folder: Path) -> Sprite:
-    picture = _sheet(folder)[word]
+    picture = sheet(folder)[word]
     scale = longer / max(picture.size)
     width, height = (max(1, round(side * scale)) for side in picture.size)
     # Resizing with premultiplied alpha, else the transparent pixels' colour bleeds into the rim.

@@ -118,12 +118,12 @@ class ClipReader:
     def read(self, text: str, tokenizer: Any, name: str) -> Caption:
         """Tokenise a caption; ValueError if it has no token, too many, or special ones."""
         ids = tokenizer(text, truncation=False, verbose=False)["input_ids"]
-        _check_special(ids[1:-1], {tokenizer.bos_token_id, tokenizer.eos_token_id}, tokenizer, name)
-        _check_count(len(ids) - 2, self.max_tokens, text, name)
+        check_special(ids[1:-1], {tokenizer.bos_token_id, tokenizer.eos_token_id}, tokenizer, name)
+        check_length(len(ids) - 2, self.max_tokens, text, name)
         if max(ids) >= self._vocab_size or self._end(torch.tensor(ids)) != len(ids) - 1:
-            raise ValueError(_strangers(name))
-        caption = self.wrap(torch.tensor(ids), text, _labels(tokenizer, ids[1:-1]))
-        return replace(caption, unknown_id=_unknown(tokenizer))
+            raise ValueError(strangers(name))
+        caption = self.wrap(torch.tensor(ids), text, labels_of(tokenizer, ids[1:-1]))
+        return replace(caption, unknown_id=unknown_of(tokenizer))
 
     def wrap(self, input_ids: torch.Tensor, text: str, labels: tuple[str, ...] | None) -> Caption:
         """A caption from token ids (length,), begin and end of text included; padding is cut off."""
@@ -175,17 +175,17 @@ class SiglipReader:
         ends = {tokenizer.pad_token_id, tokenizer.eos_token_id, tokenizer.bos_token_id}
         read = self._as_trained(text, tokenizer)
         bare = tokenizer(read, truncation=False, verbose=False, add_special_tokens=False)["input_ids"]
-        _check_special(bare, ends, tokenizer, name)
+        check_special(bare, ends, tokenizer, name)
         ids = tokenizer(read, truncation=False, verbose=False, **self._full)["input_ids"]
         if max(ids) >= self._vocab_size:
-            raise ValueError(_strangers(name))
+            raise ValueError(strangers(name))
         positions = [k for k, token in enumerate(ids) if token not in ends]
-        _check_count(len(positions), self.max_tokens, text, name)
+        check_length(len(positions), self.max_tokens, text, name)
         return Caption(
             text,
             torch.tensor(ids),
             torch.tensor(positions),
-            _labels(tokenizer, [ids[k] for k in positions]),
+            labels_of(tokenizer, [ids[k] for k in positions]),
             padding_id=int(tokenizer.pad_token_id),
             unknown_id=tokenizer.unk_token_id,
         )
@@ -229,12 +229,12 @@ class FramedReader:
         """Tokenise a caption; ValueError if it has no token, too many, or special ones."""
         ids = tokenizer(text, truncation=False, verbose=False)["input_ids"]
         ends = _ends(tokenizer)
-        _check_special(ids[1:-1], ends, tokenizer, name)
-        _check_count(len(ids) - 2, self.max_tokens, text, name)
+        check_special(ids[1:-1], ends, tokenizer, name)
+        check_length(len(ids) - 2, self.max_tokens, text, name)
         if max(ids) >= self._vocab_size or not {ids[0], ids[-1]} <= ends:
-            raise ValueError(_strangers(name))
-        caption = self.wrap(torch.tensor(ids), text, _labels(tokenizer, ids[1:-1], "##"))
-        return replace(caption, unknown_id=_unknown(tokenizer))
+            raise ValueError(strangers(name))
+        caption = self.wrap(torch.tensor(ids), text, labels_of(tokenizer, ids[1:-1], "##"))
+        return replace(caption, unknown_id=unknown_of(tokenizer))
 
     def wrap(self, input_ids: torch.Tensor, text: str, labels: tuple[str, ...] | None) -> Caption:
         """A caption from token ids (length,), begin and end included; padding is cut off."""
@@ -261,7 +261,7 @@ def _check_ids(input_ids: torch.Tensor, vocab_size: int) -> torch.Tensor:
     return ids
 
 
-def _check_special(ids: list[int], special: set[int | None], tokenizer: Any, name: str) -> None:
+def check_special(ids: list[int], special: set[int | None], tokenizer: Any, name: str) -> None:
     """Begin, end and padding belong around a caption; written inside one, they would cut it."""
     for token_id in ids:
         if token_id in special:
@@ -269,11 +269,13 @@ def _check_special(ids: list[int], special: set[int | None], tokenizer: Any, nam
             raise ValueError(f"text: the caption holds {token!r}, a special token of {name}; leave it out.")
 
 
-def _strangers(name: str) -> str:
+def strangers(name: str) -> str:
+    """What to say of a tokenizer that belongs to another model."""
     return f"text: the tokenizer of {name} gives token ids that the model does not know; they do not belong together."
 
 
-def _check_count(count: int, most: int, text: str, name: str) -> None:
+def check_length(count: int, most: int, text: str, name: str) -> None:
+    """ValueError unless there are from 1 to `most` tokens."""
     if count > most:
         raise ValueError(f"text: the caption has {count} tokens, {name} reads at most {most}; shorten it.")
     if count < 1:
@@ -293,13 +295,13 @@ def _ends(tokenizer: Any) -> set[int | None]:
     return {getattr(tokenizer, f"{kind}_token_id", None) for kind in kinds} - {None}
 
 
-def _unknown(tokenizer: Any) -> int | None:
+def unknown_of(tokenizer: Any) -> int | None:
     """The number of the unknown token; None where there is none, as with CLIP, which reads every text byte by byte."""
     found: int | None = tokenizer.unk_token_id
     return None if found in _ends(tokenizer) else found
 
 
-def _labels(tokenizer: Any, ids: list[int], inside: str = "") -> tuple[str, ...]:
+def labels_of(tokenizer: Any, ids: list[int], inside: str = "") -> tuple[str, ...]:
     """What a reader would call each token: no word-boundary marks, bytes decoded where they are whole characters.
 
     `inside` marks a token that goes on with a word, as "##" does in BERT's vocabularies.

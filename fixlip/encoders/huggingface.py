@@ -9,8 +9,7 @@ otherwise.
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -21,18 +20,17 @@ from PIL import Image
 
 from ..emoji.notes import note_of_caption, note_of_picture
 from ..masks import BoolArray, IntArray
-from .captions import TEXT_MASKINGS, Caption, stacked
-from .devices import check_process, choose_batch_size, choose_device, is_out_of_memory
-from .dropping import by_count, dropped
+from .adapter import Adapter, Float32Array, check_maskings, check_text, digest
+from .captions import Caption, stacked
+from .devices import check_process, choose_batch_size, choose_device
+from .dropping import dropped
 from .families import FAMILIES, check_family
 from .images import ImageSource, is_from_file, read_image, seen_labels, view, widen
-from .masking import IMAGE_MASKINGS, ImageMasker, whole_patches
+from .masking import ImageMasker, whole_patches
 from .vision import FlexibleVision
 
-Float32Array = NDArray[np.float32]
 
-
-class Encoder:
+class Encoder(Adapter):
     """A dual encoder of transformers, ready to embed masked images and masked captions.
 
     CLIP, MetaCLIP-2, SigLIP, SigLIP-2 (of one resolution, and NaFlex of any), AltCLIP, Chinese-CLIP and ALIGN, whose
@@ -96,26 +94,6 @@ class Encoder:
                 f"image_masking: {self.name} has a convolutional vision tower, whose patches cannot be taken out as "
                 '"drop" does; use "zero", "mean" or "blur".'
             )
-
-    # ---- what cannot change, since games remember embeddings
-
-    @property
-    def image_masking(self) -> str:
-        """What a removed patch becomes: "zero", "mean", "blur" or, taken out, "drop", see `load`; read-only."""
-        return self._image_masking
-
-    @image_masking.setter
-    def image_masking(self, value: str) -> None:
-        raise AttributeError(_read_only("image_masking", value))
-
-    @property
-    def text_masking(self) -> str:
-        """What a removed token becomes: hidden from "attention", taken out ("remove"), or "unknown"; read-only."""
-        return self._text_masking
-
-    @text_masking.setter
-    def text_masking(self, value: str) -> None:
-        raise AttributeError(_read_only("text_masking", value))
 
     @cached_property
     def fingerprint(self) -> str:
@@ -181,18 +159,8 @@ class Encoder:
         tokenizer = getattr(self.processor, "tokenizer", None)
         if tokenizer is None:
             raise ValueError("text: this encoder was made without a processor; use Game.from_inputs.")
-        if not isinstance(text, str):
-            raise ValueError(f"text: got {type(text).__name__}, wanted a caption as a string.")
-        if not text.strip():
-            raise ValueError("text: the caption is empty; wanted at least one word.")
-        try:
-            text.encode("utf-8")
-        except UnicodeEncodeError:  # a command line in another encoding leaves such bytes behind
-            raise ValueError(f"text: {text!r} holds bytes that are no text; wanted a caption in UTF-8.") from None
-        caption = self._reader.read(text, tokenizer, self.name)
-        if self.text_masking == "unknown" and caption.unknown_id is None:
-            raise ValueError(f'text_masking: the tokenizer of {self.name} has no unknown token; use "remove" instead.')
-        return caption
+        check_text(text)
+        return self._checked(self._reader.read(text, tokenizer, self.name))
 
     def caption(self, input_ids: torch.Tensor, *, text: str = "", labels: tuple[str, ...] | None = None) -> Caption:
         """A caption from token ids of shape (length,) that were prepared elsewhere, as the model reads them.
@@ -237,9 +205,7 @@ class Encoder:
             grid = self.grid_of(pixels)
             patches = masks if regions is None else whole_patches(masks, regions, grid, self.patch_size)
             take = dropped(self.model, self._vision.inputs(pixels[None]), grid[0] * grid[1])
-            # As many at a time as make groups of one count worth while, and an interruption cheap.
-            for start in range(0, len(masks), 4 * self.batch_size):
-                yield by_count(patches[start : start + 4 * self.batch_size], lambda some: self._batches(take, some))
+            yield from self._dropping(take, patches)
             return
         masked = self.masker(pixels).of(pixels, regions)
 
@@ -289,34 +255,13 @@ class Encoder:
         with torch.inference_mode():
             return float(self.model(**given).logits_per_image)
 
-    def _batches(self, embed: Callable[[Any], torch.Tensor], masks: Any) -> Iterator[Float32Array]:
-        done = 0
-        while done < len(masks):
-            batch = masks[done : done + self.batch_size]
-            try:
-                with torch.inference_mode():
-                    unit = torch.nn.functional.normalize(embed(batch).float(), dim=-1)
-                    result: Float32Array = unit.cpu().numpy()
-            except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
-                if not is_out_of_memory(error):
-                    raise
-                if self.batch_size == 1:
-                    raise MemoryError(f"{self.name}: not even one masked input at a time fits in memory.") from error
-                self.batch_size = max(1, self.batch_size // 2)
-                if self.device.type == "cuda":
-                    torch.cuda.empty_cache()
-                continue
-            if not np.isfinite(result).all():
-                raise ValueError(
-                    f"model: {self.name} gives embeddings that are no numbers (NaN or infinite); its weights or the "
-                    "prepared input are damaged."
-                )
-            done += len(batch)
-            yield result
 
-    def __repr__(self) -> str:
-        precision = str(self.dtype).removeprefix("torch.")
-        return f"Encoder({self.name!r}, grid={self.grid[0]}x{self.grid[1]}, device={self.device}, dtype={precision})"
+def of_transformers(encoder: object) -> Encoder:
+    """The encoder, for what looks into models or compares whole ones; ValueError if it is none of transformers."""
+    if isinstance(encoder, Encoder):
+        return encoder
+    given = getattr(encoder, "name", None) or type(encoder).__name__
+    raise ValueError(f"encoder: got {given}, wanted what fixlip.load gives for a model of transformers.")
 
 
 def pooled(output: Any) -> torch.Tensor:
@@ -348,23 +293,6 @@ def _scale(model: Any) -> float:
     return float(model.logit_scale.detach().float().exp())
 
 
-def check_maskings(image_masking: str, text_masking: str) -> None:
-    """ValueError unless both are known."""
-    for name, value, choices in (
-        ("image_masking", image_masking, IMAGE_MASKINGS),
-        ("text_masking", text_masking, TEXT_MASKINGS),
-    ):
-        if value not in choices:
-            raise ValueError(f"{name}: got {value!r}, wanted one of {', '.join(choices)}.")
-
-
-def _read_only(name: str, value: object) -> str:
-    return (
-        f"{name}: cannot be changed, since games remember what was encoded with it; load another encoder with "
-        f"{name}={value!r}."
-    )
-
-
 def _digest(model: Any) -> str:
     config = model.config
     fields = [
@@ -372,10 +300,4 @@ def _digest(model: Any) -> str:
         for part in ("vision_config", "text_config")
         for field in FAMILIES[config.model_type].architecture
     ]
-    parameters = sorted(model.named_parameters(), key=lambda named: str(named[0]))
-    shapes = [(name, tuple(values.shape)) for name, values in parameters]
-    # Gathered where they lie, and brought over in one transfer. The scale and the bias are parameters themselves.
-    heads = [values.detach().reshape(-1)[:64].to(torch.bfloat16) for _, values in parameters]
-    values = torch.cat(heads).cpu().view(torch.int16).numpy()
-    text = repr((config.model_type, fields, shapes))
-    return hashlib.sha256(text.encode() + values.astype("<i2").tobytes()).hexdigest()[:16]
+    return digest((config.model_type, fields), model.named_parameters())

@@ -7,9 +7,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from .adapter import check_maskings
 from .devices import check_process, choose_batch_size, choose_device, choose_dtype
 from .families import check_family
-from .huggingface import Encoder, check_maskings
+from .huggingface import Encoder
+from .openclip import OpenClipEncoder
+from .openclip_names import is_open_clip, load_open_clip
 from .sources import Source
 
 
@@ -22,13 +25,14 @@ def load(
     text_masking: str = "attention",
     *,
     revision: str | None = None,
-) -> Encoder:
+) -> Encoder | OpenClipEncoder:
     """Load an encoder. Nothing that lies beside a model's weights is ever run.
 
     Args:
         name: an embedded model ("emoji-clip", "emoji-siglip"), a local folder as `save_pretrained` writes it (model and
             processor), or the id of a model on the Hugging Face hub: CLIP, MetaCLIP-2, SigLIP, SigLIP-2 (also NaFlex),
-            AltCLIP, Chinese-CLIP or ALIGN.
+            AltCLIP, Chinese-CLIP or ALIGN. Or a model of open_clip by its own names: "ViT-B-32:laion2b_s34b_b79k"
+            (architecture and weights, a tag or a file), "hf-hub:org/name", "local-dir:folder".
         device: "auto" (a GPU if there is one), "cpu", "cuda", "cuda:1", "mps".
         dtype: "float32", "bfloat16", or "auto", which is float32 everywhere. Measured on emoji-clip on a processor with
             native bfloat16 (`python tests/benchmarks/precision.py`, median of 10 scenes): bfloat16 moves the
@@ -58,6 +62,17 @@ def load(
     choose_batch_size(batch_size, target_device)
     check_maskings(image_masking, text_masking)
     check_process()
+    options: dict[str, Any] = {
+        "device": target_device,
+        "dtype": target_dtype,
+        "batch_size": batch_size,
+        "image_masking": image_masking,
+        "text_masking": text_masking,
+    }
+    if isinstance(name, str) and is_open_clip(name):
+        if revision is not None:
+            raise ValueError(f"revision: got {revision!r} for {name!r}; open_clip has no revisions of its models.")
+        return load_open_clip(name, **options)
     from transformers import AutoConfig, AutoModel, AutoProcessor
 
     with _quiet_transformers():
@@ -66,22 +81,13 @@ def load(
         family = check_family(config.model_type, repr(source.name))
         if wrong := family.vision.wrong_size(config.vision_config):
             raise ValueError(f"model: the configuration of {source.name!r} has {wrong}.")
-        processor = source.fetch(AutoProcessor)
+        # Else what a model reads, and so its explanation, would depend on whether torchvision is installed.
+        processor = source.fetch(AutoProcessor, backend="pil")
         _check_processor(processor, source.name)
         # Sizes that do not fit are let through here, because the sentence about them is ours to write.
         model, info = source.fetch(AutoModel, output_loading_info=True, ignore_mismatched_sizes=True)
         _check_weights(info, source.name)
-    return Encoder(
-        model,
-        processor,
-        name=source.name,
-        embedded=source.is_embedded,
-        device=target_device,
-        dtype=target_dtype,
-        batch_size=batch_size,
-        image_masking=image_masking,
-        text_masking=text_masking,
-    )
+    return Encoder(model, processor, name=source.name, embedded=source.is_embedded, **options)
 
 
 @contextmanager

@@ -15,7 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-EMBEDDED = ("emoji-clip", "emoji-clip-fine", "emoji-clip-plain", "emoji-siglip")
+CLEAN = ("emoji-clip", "emoji-clip-fine", "emoji-clip-plain", "emoji-siglip")
+# Models with a planted fault, and the one that binds colours to objects, beside which the bag of words is faulty.
+PLANTED = ("emoji-clip-reads", "emoji-clip-colours")
+EMBEDDED = CLEAN + PLANTED
 _EMBEDDED_FOLDER = Path(__file__).parent.parent / "emoji" / "models"
 
 
@@ -51,7 +54,7 @@ class Source:
         if not isinstance(text, str) or not text:
             raise ValueError(f"model: got {name!r}, wanted an embedded model, a folder, or the id of a hub model.")
         folder = _EMBEDDED_FOLDER / text if text in EMBEDDED else Path(text)
-        if _is_folder(folder):
+        if is_folder(folder):
             if revision is not None:
                 raise ValueError(
                     f"revision: got {revision!r} for {text!r}, which is a folder; only hub models have any."
@@ -64,7 +67,7 @@ class Source:
             hf_hub_url(text, "config.json")
         except HFValidationError:
             raise ValueError(_unknown(text, "no model on the Hugging Face hub can have such a name")) from None
-        return cls(text, text, False, _why_offline(text), revision)
+        return cls(text, text, False, why_offline(text), revision)
 
     def fetch(self, auto: Any, **options: Any) -> Any:
         """What `auto` (a transformers Auto class) makes of it; any failure becomes one sentence."""
@@ -74,9 +77,10 @@ class Source:
         try:
             return auto.from_pretrained(self.place, local_files_only=local, trust_remote_code=False, **options)
         except Exception as error:  # damaged files make the libraries below raise anything
-            raise ValueError(self._failure(error)) from error
+            raise ValueError(self.failure(error)) from error
 
-    def _failure(self, error: Exception) -> str:
+    def failure(self, error: Exception) -> str:
+        """Why this model could not be loaded, in one sentence."""
         from huggingface_hub import errors
 
         chain = list(_causes(error))
@@ -113,7 +117,8 @@ class Source:
         return f"model: {self.name!r} from the Hugging Face hub cannot be loaded ({reason})."
 
 
-def _is_folder(path: Path) -> bool:
+def is_folder(path: Path) -> bool:
+    """Whether this is a folder; a name that no file can have is none."""
     try:
         return path.is_dir()
     except (OSError, ValueError):  # a name that is too long or impossible
@@ -124,10 +129,12 @@ def _unknown(name: str, reason: str, advice: str = "") -> str:
     close = difflib.get_close_matches(name, EMBEDDED, n=1)
     hint = f"did you mean {close[0]!r}?" if close else f"check the spelling{advice and f', or {advice}'}."
     shown = name if len(name) <= 100 else name[:100] + "…"
-    return f"model: {shown!r} is neither an embedded model ({', '.join(EMBEDDED)}) nor a local folder; {reason}; {hint}"
+    # A colon stands in names of open_clip's alone.
+    found = "" if ":" in name else f" is neither an embedded model ({', '.join(EMBEDDED)}) nor a local folder;"
+    return f"model: {shown!r}{found or ' cannot be loaded:'} {reason}; {hint}"
 
 
-def _why_offline(name: str) -> str:
+def why_offline(name: str) -> str:
     """Ask the hub once, quickly, for the model's page: its own client would retry for half a minute.
 
     Its own client is also used here, because it knows proxies, certificates and mirrors as the download will.

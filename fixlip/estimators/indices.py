@@ -28,7 +28,7 @@ ALIASES = {"banzhaf": ("FBII", "WBII"), "shapley": ("FSII",), "sii": ("k-SII",)}
 Derivatives = Callable[[float], tuple[float, FloatArray, FloatArray]]
 # Derivatives are polynomials in p of degree n - 1 at most; with so many nodes the quadrature is exact for 60 players,
 # and for more it errs by far less than anything that was estimated.
-_MAX_NODES = 32
+MAX_NODES = 32
 
 
 def check_index(index: str) -> str:
@@ -80,13 +80,22 @@ class Node(NamedTuple):
     of_pair: float
 
 
-def quadrature(n_players: int, index: str, nodes: int = _MAX_NODES) -> list[Node]:
+def quadrature(n_players: int, index: str, nodes: int = MAX_NODES) -> list[Node]:
     """Gauss-Legendre nodes in (0, 1) for the index "shapley" or "sii"; the weights sum to one."""
     points, weights = np.polynomial.legendre.leggauss(min(nodes, n_players // 2 + 2))
     return [
         Node(float(p), float(weight), float(6 * p * (1 - p)) if index == "shapley" else 1.0)
         for p, weight in zip((points + 1) / 2, weights / 2, strict=True)
     ]
+
+
+def weight_of_triple(p: float, index: str) -> float:
+    """The density of D_ijk(p) in the average over p that a Shapley interaction of order three is.
+
+    For faithful Shapley interactions it is 30 p^2 (1 - p)^2 (Tsai, Yeh and Ravikumar, JMLR 2023, Theorem 19), for
+    Shapley interactions 1. The lower orders then follow from those of order two (see `fixlip.triples.refine`).
+    """
+    return 30 * (p * (1 - p)) ** 2 if index == "shapley" else 1.0
 
 
 def taylor(d0: float, d1: FloatArray, d2: FloatArray, p: float) -> tuple[float, FloatArray, FloatArray]:

@@ -17,8 +17,10 @@ import torch
 from ..answers import Answers, Side
 from ..explanation import Explanation
 from ..masks import FloatArray
+from ..triples import check_players
 from .indices import check_index, coefficients, quadrature
 from .surrogate import Surrogate, to_numpy
+from .thirds import averaged, derivatives, refine, variances
 
 # Error bars of Shapley indices are averages over p of smooth functions; a few nodes do.
 _ERROR_NODES = 5
@@ -50,10 +52,12 @@ class Readout:
         Args:
             p: presence probability.
             index: one of `INDICES`.
-            order: 2 or 1.
+            order: 2 or 1, or 3 with triples.
             errors: False leaves out standard errors and expected faithfulness, which take most of the time.
         """
         index = check_index(index)
+        if order == 3:
+            return self._third_order(p, index, errors)
         found = coefficients(self.derivatives, self.answers.subject.n_players, index, p, self._ends(index))
         at = p if index == "banzhaf" else 0.5
         second = Explanation(*found, p=at, index=index, estimator="kernel", **self.answers.about())
@@ -66,6 +70,37 @@ class Readout:
             value_errors=self.standard_errors(p, index, 1)[0] if order == 2 else None,
             expected_faithfulness=self.expected_faithfulness(p, order) if index == "banzhaf" else None,
         )
+
+    def _third_order(self, p: float, index: str, errors: bool) -> Explanation:
+        """The same with triples: what order 2 says stays what it is, but for its coordinates (see `refine`).
+
+        On one core, 206 players (14 x 14 patches) take a third of a second and 68 MB for triples, as much again for
+        their standard errors, and 300 MB in between; 59 players (7 x 7) a few hundredths and 4 MB. Shapley indices take
+        up to 32 times as long.
+        """
+        n = check_players(self.answers.subject.n_players)
+        second = self.explain(p, index, 2, errors=False)
+        triples = averaged(lambda at: self._logits(derivatives(self.image, self.text, at)), n, index, p)
+        if not errors:
+            return refine(second, triples)
+
+        def deviations(at: float) -> FloatArray:
+            added = ((one.triples(), own, other) for one, own, other in self._contributions(at))
+            return self._deviations(variances(added, n, self.image.device))
+
+        return refine(
+            replace(
+                second,
+                value_errors=self.standard_errors(p, index, 1)[0],
+                pair_errors=self.standard_errors(p, index, 2)[1],
+            ),
+            triples,
+            triple_errors=averaged(deviations, n, index, p, _ERROR_NODES),
+            expected_faithfulness=self.expected_faithfulness(p, 3) if index == "banzhaf" else None,
+        )
+
+    def _logits(self, tensor: torch.Tensor) -> FloatArray:
+        return to_numpy(tensor.mul_(self.answers.scale))
 
     def derivatives(self, p: float) -> tuple[float, FloatArray, FloatArray]:
         """E_p[v], D_i of shape (n,) and D_ij, (n, n), of the value in logits."""
@@ -123,6 +158,10 @@ class Readout:
             predicted = (f0 + f1) @ (g0 + g1).T
             predicted += self.image.second_term_without(p, g0)
             predicted += self.text.second_term_without(p, f0).T
+        if order == 3:
+            predicted += self.image.second_term_without(p, g1) + self.text.second_term_without(p, f1).T
+            predicted += self.image.third_term_without(p, g0)
+            predicted += self.text.third_term_without(p, f0).T
         return predicted.sub_(self.values)
 
     def weights_at(self, p: float, side: int) -> torch.Tensor:
@@ -196,7 +235,7 @@ class Contribution:
     """
 
     def __init__(self, own: Surrogate, other: Surrogate, p: float, weights: torch.Tensor) -> None:
-        self._other, self._p = other, p
+        self._own, self._other, self._p = own, other, p
         self._g0, self._g1, self._g1_pair_sum = other.derivatives(p)
         self._of = own.uncertainty(p, torch.cat([self._g0[None], self._g1]), weights)
 
@@ -249,3 +288,14 @@ class Contribution:
         """(n', n'), of D_tt' of the other side, in the main directions of C."""
         spread = self._other.pair_spread(self._p, self._of.main_variances, self._of.main_directions)
         return self._of.variances.mean * spread
+
+    def triples(self) -> Iterator[torch.Tensor]:
+        """Of D_ijk: (n, n, n), (n, n, n'), (n, n', n') and (n', n', n'), from three own players to none.
+
+        Those of three own players are upper bounds (see `KernelSurrogate.triple_bounds`).
+        """
+        v, main = self._of.variances, (self._p, self._of.main_variances, self._of.main_directions)
+        yield self._own.triple_bounds(self._p) * self._form(self._g0, self._g0)
+        yield v.pair[:, :, None] * self._form(self._g1, self._g1)
+        yield v.single[:, None, None] * self._other.pair_spread(*main)
+        yield v.mean * self._other.triple_spread(*main)

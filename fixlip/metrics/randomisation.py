@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from ..claims import rounding
-from ..encoders.huggingface import Encoder
+from ..encoders.huggingface import Encoder, of_transformers
 from ..encoders.towers import check_inside
 from ..expansion import Expansion
 from ..masks import FloatArray, check_seed
@@ -51,10 +51,7 @@ def randomised(encoder: Encoder, seed: int = 0) -> Iterator[tuple[str, Encoder]]
     Raises:
         ValueError: at once, if this is no encoder, or the seed is none.
     """
-    if not isinstance(encoder, Encoder):
-        raise ValueError(f"encoder: got {type(encoder).__name__}, wanted what fixlip.load returns.")
-    check_inside(encoder)
-    return _descend(encoder, check_seed(seed))
+    return _descend(check_inside(of_transformers(encoder)), check_seed(seed))
 
 
 def _descend(encoder: Encoder, seed: int) -> Iterator[tuple[str, Encoder]]:
@@ -114,7 +111,7 @@ class MapAgreement:
         patches: of the patches' values.
         patches_absolute: of their absolute values: maps are often looked at without signs, and a map that only changed
             its sign still shows the same (Adebayo et al. give both).
-        interactions: of the interactions of patches with tokens; None unless both explanations are of second order.
+        interactions: of the interactions of patches with tokens; None where one of the two is of first order.
         interactions_absolute: likewise of their absolute values.
     """
 
@@ -140,7 +137,7 @@ def agreement_of_maps(first: Expansion, second: Expansion) -> MapAgreement:
         raise ValueError(f"second: got {c} + {d} players, wanted {a} + {b}, as the first has.")
     patches = [one.values[: one.n_image] for one in (first, second)]
     found = [_rank_correlation(*patches), _rank_correlation(*map(np.abs, patches))]
-    if first.order == second.order == 2:
+    if min(first.order, second.order) > 1:
         pairs = [one.crossmodal().ravel() for one in (first, second)]
         found += [_rank_correlation(*pairs), _rank_correlation(*map(np.abs, pairs))]
     return MapAgreement(*found)

@@ -18,7 +18,8 @@ from ..subject import Subject
 from .drawing import Box, Point, lines_of, tell, text_width, wrap
 
 if TYPE_CHECKING:
-    from ..expansion import Expansion, Term
+    from ..expansion import Expansion
+    from ..terms import Term
 
 Scale = float | tuple[float, float] | None
 

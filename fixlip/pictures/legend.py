@@ -26,9 +26,10 @@ def draw_legend(sheet: Sheet, content: Content, top: float) -> None:
         if name:
             sheet.text((x, top + h / 2), name, _END_TEXT, CARD, anchor)
     sheet.text((left + w + 12, top + 5), content.names.unit, LEGEND_TEXT, MUTED)
-    rows = {f"{content.places} and words": content.image_scale}
+    sides = content.places if content.names.sides[0] == "patches" else content.names.sides[0], content.names.sides[1]
+    rows = {" and ".join(sides): content.image_scale}
     if not is_joint(content):
-        rows = {content.places: content.image_scale, "words": content.text_scale}
+        rows = dict(zip(sides, (content.image_scale, content.text_scale), strict=True))
     y = top + 15
     for name, scale in rows.items():
         for share, anchor in ((0.0, "la"), (0.5, "ma"), (1.0, "ra")):

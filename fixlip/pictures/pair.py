@@ -6,7 +6,8 @@ on colour alone: chips and the strongest patches carry signed numbers, and negat
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -112,7 +113,7 @@ def draw(
     """
     shown = {"condition": condition, "players": players, "edges": edges, "scaling": scaling, "scale": scale}
     words = {"title": title, "subtitle": subtitle, "legend": legend, "coefficients": coefficients}
-    return _sheet(explanation, width=width, **shown, **words).finish()  # type: ignore[arg-type]
+    return _sheet_of(explanation)(width=width, **shown, **words).finish()
 
 
 def picture(explanation: Expansion, words: str = "", **options: Any) -> Picture:
@@ -125,7 +126,12 @@ def picture(explanation: Expansion, words: str = "", **options: Any) -> Picture:
     """
     found = draw(explanation, **options)
     words = words or alt_text(explanation, options.get("condition"))
-    return Picture(found, words, lambda width: _sheet(explanation, **options | {"width": width}))
+    return Picture(found, words, lambda width: _sheet_of(explanation)(**options | {"width": width}))
+
+
+def _sheet_of(explanation: Expansion) -> Callable[..., Sheet]:
+    """What draws an explanation: itself, if it is of two images or two texts."""
+    return getattr(explanation, "sheet", None) or partial(_sheet, explanation)
 
 
 def _sheet(
