@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ..encoders.huggingface import Encoder
+from ..encoders.huggingface import Encoder, of_transformers
 from ..encoders.loading import load
 from .evaluate import FIRST_SEED, embed_captions
 from .planted import FAULTS, planted_scene
@@ -83,8 +83,8 @@ def strength(encoder: Encoder, fault: str, scenes: int = SCENES, first_seed: int
         own = np.array([words.index(each.words[0]) for each in planted])
         first, second = ((pictures @ every.T).argmax(axis=1) == own for pictures in (images, twins))
         named = float(np.mean((first & ~second)[alone])) if alone.any() else None
-    shares = (float(np.mean(each)) for each in (with_it != without, with_it, without))
-    return Strength(fault, scenes, *shares, named)
+    changed, yes, twin = (float(np.mean(each)) for each in (with_it != without, with_it, without))
+    return Strength(fault, scenes, changed, yes, twin, named)
 
 
 def _embed(encoder: Encoder, picture: Image.Image) -> NDArray[np.float32]:
@@ -100,7 +100,7 @@ def main() -> None:
     parser.add_argument("--scenes", type=int, default=SCENES, help=f"scenes a fault, {SCENES} by default")
     options = parser.parse_args()
     for name in options.models:
-        encoder = load(name)
+        encoder = of_transformers(load(name))
         for fault in options.faults:
             print(f"{Path(name).name:<20} {strength(encoder, fault, options.scenes)}", flush=True)
 
