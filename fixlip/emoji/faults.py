@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ..encoders.huggingface import Encoder
+from ..encoders.huggingface import Encoder, of_transformers
 from ..encoders.loading import load
 from .evaluate import FIRST_SEED, embed_captions
 from .planted import FAULTS, planted_scene
@@ -100,7 +100,7 @@ def main() -> None:
     parser.add_argument("--scenes", type=int, default=SCENES, help=f"scenes a fault, {SCENES} by default")
     options = parser.parse_args()
     for name in options.models:
-        encoder = load(name)
+        encoder = of_transformers(load(name))
         for fault in options.faults:
             print(f"{Path(name).name:<20} {strength(encoder, fault, options.scenes)}", flush=True)
 
