@@ -66,7 +66,8 @@ def explain(
         index: "banzhaf" (weighted Banzhaf interactions at p), "shapley" (faithful Shapley interactions, FSII), or
             "sii" (Shapley interactions, k-SII); every estimator gives the first, which is the default. Baselines that
             no average over coalitions stands behind give "scores", and have no p.
-        order: 2, or 1 for values without interactions; by default the highest that there is.
+        order: 2, or 1 for values without interactions; with "kernel" and "exact" also 3, for triples of at most 300
+            players. By default 2 where there is such, else 1.
         basis: "full", with least squares also "crossmodal" for interactions between patches and tokens only, from far
             fewer masked images, and with "agnostic" also "filtered" (see `agnostic_least_squares`).
         target_faithfulness: with "kernel": encode in rounds, twice as many in each, until the expected R squared is

@@ -38,7 +38,7 @@ class Names(NamedTuple):
         unit: beside a colour scale and above a column.
         rule: what they are, to stand behind "The numbers are"; empty for average changes of the similarity.
         players, pairs: the numbers of single players and those of pairs.
-        of_words, of_patches, of_pairs: headings of lists.
+        of_words, of_patches, of_pairs, of_triples: headings of lists.
         together, more, less: the key to the lines between patches and words: what a line, a solid one and a dashed one
             stands for.
     """
@@ -53,6 +53,7 @@ class Names(NamedTuple):
     together: str = "together"
     more: str = "raises more"
     less: str = "raises less"
+    of_triples: str = "strongest interactions of two words with a patch"
 
 
 AVERAGES = Names()

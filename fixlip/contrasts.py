@@ -183,7 +183,7 @@ def contrast(
         foil: samples of the same image and the foil, with as many or fewer or more words.
         p: probability with which every player is present; has no meaning for the Shapley indices.
         index: "banzhaf", "shapley" or "sii", as in `Samples.explain`.
-        order: 2, or 1 for values without interactions.
+        order: 2, or 1 for values without interactions, or 3 with triples.
         errors: False leaves out standard errors and expected faithfulness, which take most of the time.
 
     Returns:

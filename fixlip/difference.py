@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from .claims import Names
@@ -49,6 +50,7 @@ class Difference(Expansion):
             first.interactions - second.interactions,
             first.subject,
             order=max(first.order, second.order),
+            triples=_less(first.triples, second.triples),
             first=first,
             second=second,
         )
@@ -80,6 +82,11 @@ class Difference(Expansion):
         """Difference of the players' contributions or scores, (n,)."""
         return self.first.values - self.second.values
 
+    @cached_property
+    def pair_values(self) -> FloatArray:
+        """Difference of what pairs do together on average, (n, n)."""
+        return self.interactions if self.triples is None else self.first.pair_values - self.second.pair_values
+
     @property
     def value_stderr(self) -> None:
         """Not known: the errors of the two may go together."""
@@ -92,6 +99,10 @@ class Difference(Expansion):
     def first_order(self) -> Expansion:
         """The difference of the two first orders."""
         return self.first.first_order() - self.second.first_order()
+
+    def second_order(self) -> Expansion:
+        """The difference of the two second orders; itself, where there are no triples."""
+        return self if self.triples is None else self.first.second_order() - self.second.second_order()
 
     @property
     def headline(self) -> str:
@@ -117,3 +128,10 @@ class Difference(Expansion):
 
     def __repr__(self) -> str:
         return f"Difference({self.first!r} minus {self.second!r})"
+
+
+def _less(first: FloatArray | None, second: FloatArray | None) -> FloatArray | None:
+    """The first less the second, where None counts as zero, unless both are."""
+    if first is None or second is None:
+        return first if second is None else -second
+    return first - second

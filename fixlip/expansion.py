@@ -1,12 +1,12 @@
-"""Expansion: a constant, an attribution per player, an interaction per pair; the numbers and their algebra."""
+"""Expansion: a constant, numbers of players, of pairs and of triples; and their algebra."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,25 +15,18 @@ from .claims import AVERAGES, Names, rounding
 from .masks import BoolArray, FloatArray, check_count, check_masks, quadratic
 from .pictures.drawing import tell
 from .subject import Subject
+from .terms import Term, columns_of, strongest
+from .triples import cubic, frozen_triples
 
-KINDS = ("crossmodal", "pairs", "players", "all", "coefficients")
 E = TypeVar("E", bound="Expansion")
-
-
-class Term(NamedTuple):
-    """One entry of an expansion: one or two players, their names, value and standard error, in the expansion's unit."""
-
-    players: tuple[int, ...]
-    labels: tuple[str, ...]
-    value: float
-    stderr: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class Expansion(ABC):
-    """A game of second order over the players of a subject.
+    """A game of second order over the players of a subject, or of third.
 
         prediction(x) = constant + sum_i attributions[i] x_i + sum_{i<j} interactions[i, j] x_i x_j
+                        + sum_{i<j<k} triples[i, j, k] x_i x_j x_k
 
     All its numbers are in one unit: in logits, or in a method's own (see `unit_name`), where they predict nothing.
 
@@ -42,8 +35,11 @@ class Expansion(ABC):
         attributions: (n,), one per player.
         interactions: (n, n), symmetric, zero on the diagonal.
         subject: whose players they are.
-        order: 2, or 1 where interactions are no part of it.
+        order: 2, or 1 where interactions are no part of it, or 3 with triples.
         stderr: standard errors of attributions (n,) and interactions (n, n), where they are known.
+        triples: (n, n, n), symmetric, zero where two players coincide; None below order 3.
+        pair_errors, triple_errors: standard errors of `pair_values` (n, n) and triples (n, n, n), where they are known;
+            below order 3 the former are those of the interactions (see `pair_stderr`).
     """
 
     constant: float
@@ -52,6 +48,9 @@ class Expansion(ABC):
     subject: Subject
     order: int = field(default=2, kw_only=True)
     stderr: tuple[FloatArray, FloatArray] | None = field(default=None, kw_only=True, repr=False)
+    triples: FloatArray | None = field(default=None, kw_only=True, repr=False)
+    pair_errors: FloatArray | None = field(default=None, kw_only=True, repr=False)
+    triple_errors: FloatArray | None = field(default=None, kw_only=True, repr=False)
 
     def __post_init__(self) -> None:
         n = self.subject.n_players
@@ -61,14 +60,21 @@ class Expansion(ABC):
             raise ValueError(f"constant: got {self.constant!r}, wanted a finite number.")
         if np.diagonal(self.interactions).any() or not np.array_equal(self.interactions, self.interactions.T):
             raise ValueError("interactions: wanted a symmetric array with a zero diagonal.")
-        if self.order not in (1, 2) or isinstance(self.order, bool):
-            raise ValueError(f"order: got {self.order!r}, wanted 1 or 2.")
+        if self.order not in (1, 2, 3) or isinstance(self.order, bool):
+            raise ValueError(f"order: got {self.order!r}, wanted 1, 2 or 3.")
+        if (self.order == 3) != (self.triples is not None):
+            raise ValueError(f"order: got {self.order}; wanted 3 with triples, and 1 or 2 without.")
         if self.order == 1 and self.interactions.any():
             raise ValueError("order: got 1 with interactions; wanted 2, or interactions that are all zero.")
         if self.stderr is not None:
             single, pairs = self.stderr
             errors = (frozen("stderr", single, (n,), 0.0), frozen("stderr", pairs, (n, n), 0.0))
             object.__setattr__(self, "stderr", errors)
+        if self.pair_errors is not None:
+            object.__setattr__(self, "pair_errors", frozen("pair_errors", self.pair_errors, (n, n), 0.0))
+        for name, least in (("triples", -np.inf), ("triple_errors", 0.0)):
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, frozen_triples(name, getattr(self, name), n, least))
 
     # ---- whose they are
 
@@ -151,10 +157,11 @@ class Expansion(ABC):
 
     @cached_property
     def largest(self) -> float | None:
-        """The largest absolute value of a player or pair, told as 1.00; None for logits, which are told as they are."""
+        """The largest absolute value of all, told as 1.00; None for logits, which are told as they are."""
         if self.predicts:
             return None
-        found = max(float(np.abs(one).max(initial=0.0)) for one in (self.values, self.interactions))
+        numbers = (self.values, self.pair_values, *([] if self.triples is None else [self.triples]))
+        found = max(float(np.abs(one).max(initial=0.0)) for one in numbers)
         return found or 1.0
 
     def told(self, value: float, stderr: float | None = None) -> str:
@@ -194,9 +201,23 @@ class Expansion(ABC):
     def value_stderr(self) -> FloatArray | None:
         """Standard errors of the values, (n,), where they are known."""
 
+    @property
+    @abstractmethod
+    def pair_values(self) -> FloatArray:
+        """What each pair does together on average, (n, n): the interactions, where there are no triples."""
+
+    @property
+    def pair_stderr(self) -> FloatArray | None:
+        """Standard errors of `pair_values`, (n, n), where they are known."""
+        return self.pair_errors if self.stderr is None or self.order == 3 else self.stderr[1]
+
     @abstractmethod
     def first_order(self) -> Expansion:
         """The best one without interactions."""
+
+    @abstractmethod
+    def second_order(self) -> Expansion:
+        """The best one without triples; itself, where it has none."""
 
     @abstractmethod
     def __sub__(self, other: Any) -> Expansion: ...
@@ -220,19 +241,37 @@ class Expansion(ABC):
 
     def totals(self, masks: BoolArray) -> FloatArray:
         """Constant and sum of all that lies within each mask (m, n_players), of shape (m,); what ranks masks."""
-        return quadratic(check_masks(masks, self.n_players), self.constant, self.attributions, self.interactions)
+        masks = check_masks(masks, self.n_players)
+        found = quadratic(masks, self.constant, self.attributions, self.interactions)
+        return found if self.triples is None else found + cubic(masks, self.triples)
 
-    def condition(self, player: int | str) -> FloatArray:
-        """Interactions of one player with every other, (n,).
+    def condition(self, player: int | str | Sequence[int | str], other: int | str | None = None) -> FloatArray:
+        """Interactions of one player with every other, (n,); or triples of two players with every other, (n,).
+
+        They are averages over what else is present: `pair_values`, or `triples`.
 
         Args:
-            player: its number, or its label where no two players share it.
+            player: its number, or its label where no two players share it; or two of them.
+            other: the other one, for triples.
+
+        Raises:
+            ValueError: if there is no such player, or triples are asked for and there are none.
         """
-        return np.array(self.interactions[self.find(player)])
+        given = player if isinstance(player, tuple | list) else (player,)
+        chosen = [self.find(one) for one in (*given, *(() if other is None else (other,)))]
+        if len(chosen) == 1:
+            return np.array(self.pair_values[chosen[0]])
+        if len(chosen) != 2 or chosen[0] == chosen[1]:
+            raise ValueError(f"condition: got players {chosen}, wanted one or two different ones.")
+        if self.triples is None:
+            raise ValueError(
+                f"condition: got two players, which takes an explanation of order 3; this one is of order {self.order}."
+            )
+        return np.array(self.triples[chosen[0], chosen[1]])
 
     def crossmodal(self) -> FloatArray:
-        """Interactions of every patch with every token, (n_image, n_text)."""
-        return self.interactions[: self.n_image, self.n_image :].copy()
+        """Interactions of every patch with every token, (n_image, n_text), as `pair_values` has them."""
+        return self.pair_values[: self.n_image, self.n_image :].copy()
 
     def restrict(self: E, players: Iterable[int | str]) -> E:
         """The same with everything left out that involves a player outside `players`.
@@ -242,10 +281,13 @@ class Expansion(ABC):
         """
         inside = np.zeros(self.n_players, bool)
         inside[self.find_all(players)] = True
+        pairs = np.outer(inside, inside)
+        triples = None if self.triples is None else np.where(pairs[:, :, None] & inside, self.triples, 0.0)
         return replace(
             self,
             attributions=np.where(inside, self.attributions, 0.0),
-            interactions=np.where(np.outer(inside, inside), self.interactions, 0.0),
+            interactions=np.where(pairs, self.interactions, 0.0),
+            triples=triples,
         )
 
     def find(self, player: int | str) -> int:
@@ -279,72 +321,29 @@ class Expansion(ABC):
 
         Args:
             k: how many, at most.
-            kind: "crossmodal" (patch with token), "pairs" (any two players), "players" (their values), "all" (values
-                and pairs), or "coefficients" (attributions, which are no contributions: see `fixlip.Explanation`).
+            kind: "crossmodal" (patch with token), "pairs" (any two players), "players" (their values), "triples" (any
+                three players), "word-pairs" (two tokens with a patch), "all" (values, pairs, and triples where there
+                are), or "coefficients" (attributions, which are no contributions: see `fixlip.Explanation`).
         """
         k = check_count(k, "k")
-        least = rounding(self.constant, self.attributions, self.interactions) if self.predicts else 0.0
-        return [term for term in self._strongest(k, kind) if abs(term.value) > least]
-
-    def _strongest(self, k: int, kind: str) -> list[Term]:
-        """The `k` strongest terms that are not zero."""
-        if kind not in KINDS:
-            raise ValueError(f"kind: got {kind!r}, wanted one of {', '.join(KINDS)}.")
-        terms: list[tuple[float, tuple[int, ...]]] = []
-        if kind in ("players", "all", "coefficients"):
-            single = self.attributions if kind == "coefficients" else self.values
-            terms += [(float(value), (i,)) for i, value in enumerate(single)]
-        if kind not in ("players", "coefficients"):
-            first, second = np.triu_indices(self.n_players, 1)
-            if kind == "crossmodal":
-                crosses = (first < self.n_image) & (second >= self.n_image)
-                first, second = first[crosses], second[crosses]
-            values = self.interactions[first, second]
-            strongest = np.argsort(-np.abs(values), kind="stable")[:k]
-            terms += [(float(values[s]), (int(first[s]), int(second[s]))) for s in strongest]
-        terms.sort(key=lambda term: -abs(term[0]))
-        coefficients, pairs = self.stderr or (None, None)
-        errors = (coefficients if kind == "coefficients" else self.value_stderr, pairs)
-        return [self._term(players, value, errors[len(players) - 1]) for value, players in terms[:k] if value]
-
-    def _term(self, players: tuple[int, ...], value: float, errors: FloatArray | None) -> Term:
-        error = None if errors is None else float(errors[players])
-        return Term(players, tuple(self.labels[i] for i in players), value, error)
+        found = strongest(self, k, kind)
+        triples = [] if self.triples is None else [self.triples]
+        least = rounding(self.constant, self.attributions, self.interactions, *triples) if self.predicts else 0.0
+        return [term for term in found if abs(term.value) > least]
 
     def table(self, kind: str = "all") -> dict[str, list[Any]]:
         """All terms but zeros as columns, strongest first: pandas.DataFrame(explanation.table()) makes a data frame.
 
         Columns: what the term is ("patch", "token", "patch with token", ...); then for its first and, in pairs, its
-        second player the number, the label, row and column of a patch, and the place of a token in the caption (all
-        counted from one but the number, which counts from zero); value, standard error and the unit of both, "logits"
-        or "scores of" a method, which are told as they are, not relative to the largest. What does not apply is None.
+        second player (and in explanations of third order the third) the number, the label, row and column of a patch,
+        and the place of a token in the caption (all counted from one but the number, which counts from zero); value,
+        standard error and the unit of both, "logits" or "scores of" a method, which are told as they are, not relative
+        to the largest. What does not apply is None.
 
         Args:
-            kind: "all", "players", "pairs", "crossmodal" or "coefficients", as in `top`.
+            kind: as in `top`. 14 x 14 patches and 8 tokens have 1.4 million triples.
         """
-        terms = self._strongest(self.n_players * (self.n_players + 1) // 2 + 1, kind)
-        columns: dict[str, list[Any]] = {"kind": []}
-        for term in terms:
-            columns["kind"].append(" with ".join("patch" if i < self.n_image else "token" for i in term.players))
-        for place, suffix in enumerate(("first", "second")):
-            at = [term.players[place] if place < len(term.players) else None for term in terms]
-            columns |= {f"{suffix}_{name}": values for name, values in self._describe(at).items()}
-        columns["value"] = [term.value for term in terms]
-        columns["stderr"] = [term.stderr for term in terms]
-        columns["unit"] = [self.unit_name for _ in terms]
-        return columns
-
-    def _describe(self, players: list[int | None]) -> dict[str, list[Any]]:
-        """Columns that tell players apart, also where two have one label."""
-        rows: list[tuple[Any, ...]] = []
-        for i in players:
-            is_patch = i is not None and i < self.n_image
-            row, column = divmod(i, self.grid[1]) if is_patch and self.grid and i is not None else (None, None)
-            counted = [None if one is None else one + 1 for one in (row, column)]
-            token = None if i is None or is_patch else i - self.n_image + 1
-            rows.append((i, None if i is None else self.labels[i], *counted, token))
-        names = ("player", "label", "row", "column", "token")
-        return {name: [row[k] for row in rows] for k, name in enumerate(names)}
+        return columns_of(self, kind)
 
 
 def frozen(name: str, values: Any, shape: tuple[int, ...], least: float = -np.inf) -> FloatArray:

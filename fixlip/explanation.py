@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from . import files
+from . import saving
 from .claims import Claims, Names
 from .difference import Difference
 from .estimators.indices import SCORES, check_index
-from .expansion import Expansion, Term, frozen
+from .expansion import Expansion, frozen
 from .heatmap import patch_scores, word_scores
 from .interchange import from_shapiq, to_shapiq
 from .masks import BoolArray, FloatArray, check_count, check_p
@@ -24,6 +23,7 @@ from .pictures.words import model_name
 from .scores import ScoreClaims
 from .subject import AnyGame, Subject, end_values
 from .subsets import Subsets, subsets
+from .terms import Term
 
 UNITS = ("logits", "scores")
 
@@ -43,9 +43,11 @@ class Explanation(Expansion):
         attributions: (n,) logits, one per player.
         interactions: (n, n) logits, symmetric, zero on the diagonal.
         subject: whose players they are.
-        order: 2, or 1 where interactions are no part of it.
-        stderr: standard errors of attributions (n,) and interactions (n, n), where the estimator gives them. How often
-            they are right is measured by tests/benchmarks/coverage.py.
+        order: 2, or 1 where interactions are no part of it, or 3 with triples.
+        triples: (n, n, n) logits, symmetric, zero where two players coincide; None below order 3 (see below).
+        stderr: standard errors of attributions (n,) and interactions (n, n), where the estimator gives them; none at
+            order 3. How often they are right is measured by tests/benchmarks/coverage.py.
+        pair_errors, triple_errors: at order 3, standard errors of `pair_values` (n, n) and `triples` (n, n, n), logits.
         p: presence probability of the fit; one half for Shapley indices, where only the first-order conversion uses it.
         index: "banzhaf" (weighted Banzhaf interactions at p), "shapley" (faithful Shapley interactions, FSII) or "sii"
             (Shapley interactions, with attributions such that all adds up to the full value, k-SII). Numbers that no
@@ -70,6 +72,11 @@ class Explanation(Expansion):
     much the similarity changes on average when it joins others that are each present with probability p. Attributions
     are coefficients: what is left of the value when everybody else is taken away along the fitted parabola, which is
     an extrapolation and may even have the other sign.
+
+    At order 3 the expansion goes on with sum_{i<j<k} triples[i, j, k] x_i x_j x_k, and around p the same triples stand
+    with (x_i - p)(x_j - p)(x_k - p), weighted Banzhaf interactions of three players. Values and average interactions
+    stay what they are, and `values` and `pair_values` hold them; attributions and interactions become coefficients of
+    the cubic. Everything that shows or ranks pairs shows `pair_values`. `second_order()` leaves the triples out.
     """
 
     p: float = field(default=0.5, kw_only=True)
@@ -115,8 +122,27 @@ class Explanation(Expansion):
         a_i = e_i + p sum_j e_ij: weighted Banzhaf values at p, exactly (Baniecki et al., NeurIPS 2025, Theorem 1), and
         with p = 1/2 Shapley values for Shapley interactions of either kind. With the index "scores" it is what the
         method gives a player, and half of what it gives its pairs, so that nothing is lost or counted twice.
+
+        With triples p^2 sum_{j<k} e_ijk is added; with an index that is no average at p, a third of them.
         """
-        return frozen("values", self.attributions + self.p * self.interactions.sum(axis=1), (self.n_players,))
+        found = self.attributions + self.p * self.interactions.sum(axis=1)
+        if self.triples is not None:
+            third = self.p**2 if self.index == "banzhaf" else 1 / 3
+            found = found + third * self.triples.sum(axis=(1, 2)) / 2
+        return frozen("values", found, (self.n_players,))
+
+    @cached_property
+    def pair_values(self) -> FloatArray:
+        """What each pair does together on average, (n, n) logits; the interactions, where there are no triples.
+
+        D_ij = e_ij + p sum_k e_ijk: weighted Banzhaf interactions at p, and with p = 1/2 Shapley interactions of order
+        two, of either kind. With the index "scores" it is what the method gives a pair, and half of what it gives the
+        triples with both.
+        """
+        if self.triples is None:
+            return self.interactions
+        found = self.interactions + self.p * self.triples.sum(axis=2)
+        return frozen("pair_values", found, found.shape)
 
     @property
     def value_stderr(self) -> FloatArray | None:
@@ -129,7 +155,28 @@ class Explanation(Expansion):
     def average(self) -> float:
         """Average prediction over masks in which every player is present with probability p (logit)."""
         self._check_predicts("average")
-        return float(self.constant + self.p * self.attributions.sum() + self.p**2 * self.interactions.sum() / 2)
+        found = float(self.constant + self.p * self.attributions.sum() + self.p**2 * self.interactions.sum() / 2)
+        return found if self.triples is None else found + float(self.p**3 * self.triples.sum() / 6)
+
+    def second_order(self) -> Explanation:
+        """The best explanation without triples, in the same coordinates; itself, where it has none.
+
+        Its interactions are `pair_values`, and its attributions what belongs to them and to the same `values`: exactly
+        what an explanation of order 2 would have been (see `fixlip.triples`).
+        """
+        if self.triples is None:
+            return self
+        return replace(
+            self,
+            constant=self.constant + (self.p**3 * self.triples.sum() / 6 if self.index == "banzhaf" else 0.0),
+            attributions=self.values - self.p * self.pair_values.sum(axis=1),
+            interactions=self.pair_values,
+            triples=None,
+            order=2,
+            stderr=None,
+            triple_errors=None,
+            expected_faithfulness=None,
+        )
 
     def first_order(self) -> Explanation:
         """The best explanation without interactions: weighted Banzhaf values, in the same coordinates.
@@ -139,6 +186,8 @@ class Explanation(Expansion):
         e_ij are Shapley values, and the constant stays the value of the empty coalition. With the index "scores" it is
         what `values` says, and the constant stays.
         """
+        if self.triples is not None:
+            return self.second_order().first_order()
         constant = self.constant - (0.0 if self.index != "banzhaf" else self.p**2 * self.interactions.sum() / 2)
         none = np.zeros_like(self.interactions)
         return replace(
@@ -149,6 +198,7 @@ class Explanation(Expansion):
             order=1,
             stderr=None if self.value_stderr is None else (self.value_stderr, none),
             value_errors=None,
+            pair_errors=None,
             expected_faithfulness=None,
         )
 
@@ -156,7 +206,9 @@ class Explanation(Expansion):
         """The explanation with everything left out that involves a player outside `players` (numbers or labels)."""
         inside = self.find_all(players)
         whole = self.whole and len(set(inside)) == self.n_players
-        return replace(super().restrict(inside), expected_faithfulness=None, value_errors=None, whole=whole)
+        errors = None if self.order == 3 else self.pair_errors  # of averages over what is left out now
+        left = super().restrict(inside)
+        return replace(left, expected_faithfulness=None, value_errors=None, pair_errors=errors, whole=whole)
 
     def highest(self, size: int) -> BoolArray:
         """The subset of `size` players with the highest predicted value that was found, a mask (n,); see `subsets`."""
@@ -184,7 +236,8 @@ class Explanation(Expansion):
         return {}
 
     def _search(self, sizes: list[int] | None = None) -> Subsets:
-        return subsets(self.constant, self.attributions, self.interactions, first_order=self.values, sizes=sizes)
+        numbers = (self.constant, self.attributions, self.interactions)
+        return subsets(*numbers, first_order=self.values, sizes=sizes, triples=self.triples)
 
     def __sub__(self, other: Any) -> Difference:
         """The difference of two explanations with as many players; names and picture are the first one's.
@@ -225,6 +278,10 @@ class Explanation(Expansion):
         lines.append(f"{self.names.of_pairs}:")
         pairs = [f'  {told(term)}  "{term.labels[1]}" with {term.labels[0]}' for term in self.top(k)]
         lines += pairs or ["  none"]
+        if self.triples is not None:
+            lines.append(f"{self.names.of_triples}:")
+            triples = [(told(term), term.labels) for term in self.top(k, kind="word-pairs")]
+            lines += [f'  {value}  "{of[1]}" and "{of[2]}" with {of[0]}' for value, of in triples] or ["  none"]
         return "\n".join(lines)
 
     def _how(self) -> str:
@@ -248,7 +305,9 @@ class Explanation(Expansion):
         ends, sides = (self.full_value, self.empty_value), (self.n_image, self.whole)
         if self.predicts and self.index != SCORES:
             return Claims(*ends, self.values, self.value_stderr, *sides)
-        strongest = np.maximum(np.abs(self.values), np.abs(self.interactions).max(axis=1, initial=0.0))
+        strongest = np.maximum(np.abs(self.values), np.abs(self.pair_values).max(axis=1, initial=0.0))
+        if self.triples is not None:
+            strongest = np.maximum(strongest, np.abs(self.triples).max(axis=(1, 2), initial=0.0))
         return ScoreClaims(*ends, strongest, self.value_stderr, *sides, self._method, self.unit)
 
     @property
@@ -315,7 +374,7 @@ class Explanation(Expansion):
 
     @classmethod
     def from_shapiq(cls, values: Any, subject: Subject, p: float | None = None) -> Explanation:
-        """An explanation from a `shapiq.InteractionValues` of order one or two.
+        """An explanation from a `shapiq.InteractionValues` of order one, two or three.
 
         Args:
             values: from shapiq; entries that are missing count as zero.
@@ -329,6 +388,7 @@ class Explanation(Expansion):
         found = from_shapiq(values, subject.n_players)
         numbers = (found.constant, found.attributions, found.interactions)
         how: dict[str, Any] = {"index": found.index, "order": found.order, "budget": values.estimation_budget}
+        how["triples"] = found.triples
         return cls(*numbers, subject, p=0.5 if p is None else p, estimator="shapiq", **how)
 
     @classmethod
@@ -371,12 +431,7 @@ class Explanation(Expansion):
 
         The file is written beside its place and then moved there, so that a failed save harms no earlier file.
         """
-        arrays: dict[str, NDArray[Any]] = {"attributions": self.attributions, "interactions": self.interactions}
-        if self.stderr is not None:
-            arrays["stderr_attributions"], arrays["stderr_interactions"] = self.stderr
-        if self.value_errors is not None:
-            arrays["stderr_values"] = self.value_errors
-        return files.write(path, arrays, {name: getattr(self, name) for name in _OWN_FACTS}, self.subject)
+        return saving.write(self, path)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Explanation:
@@ -385,28 +440,4 @@ class Explanation(Expansion):
         Raises:
             ValueError: one sentence, if there is no such file or it is no saved explanation.
         """
-        wanted = {"attributions": ("f", 1), "interactions": ("f", 2)}
-        optional = {"stderr_attributions": ("f", 1), "stderr_interactions": ("f", 2), "stderr_values": ("f", 1)}
-        with files.reading(path, "explanation", wanted, optional) as (arrays, facts, subject):
-            stderr = None
-            if "stderr_attributions" in arrays:
-                stderr = (arrays["stderr_attributions"], arrays["stderr_interactions"])
-            numbers = (float(facts["constant"]), arrays["attributions"], arrays["interactions"])
-            own = {name: facts[name] for name in _OWN_FACTS if name in facts and name != "constant"}
-            return cls(*numbers, subject, stderr=stderr, value_errors=arrays.get("stderr_values"), **own)
-
-
-_OWN_FACTS = (
-    "constant",
-    "p",
-    "index",
-    "unit",
-    "order",
-    "estimator",
-    "budget",
-    "counts",
-    "expected_faithfulness",
-    "empty_value",
-    "full_value",
-    "whole",
-)
+        return saving.read(path, cls)

@@ -212,7 +212,8 @@ class Samples(Answers):
             index: "banzhaf" (weighted Banzhaf interactions at p), "shapley" (faithful Shapley interactions, FSII) or
                 "sii" (Shapley interactions, k-SII). Shapley indices average over all p, also where few masks were
                 drawn.
-            order: 2, or 1 for values without interactions.
+            order: 2, or 1 for values without interactions, or 3 with triples of players ("kernel" only): interactions
+                of two words with a patch, say, which tell whether the two are bound to each other there.
             budget: use only the first so many masked images. With the kernel estimator the relevances stay those of all
                 samples; `first(budget).explain()` fits them anew.
             estimator: "kernel", or "crossmodal" (least squares) or "tree" (boosted trees), which need samples drawn

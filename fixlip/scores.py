@@ -56,6 +56,7 @@ class ScoreClaims(Claims):
             together="pairs",
             more="positive",
             less="negative",
+            of_triples="strongest scores of two words with a patch",
         )
 
     def heading(self, model: str, text: str) -> str:

@@ -1,20 +1,21 @@
-"""Subsets of players of highest and lowest value, one for each size asked for, under a second-order explanation.
+"""Subsets of players of highest and lowest value, one for each size asked for, under an explanation of any order.
 
 The value of a subset is what the explanation predicts for it (Baniecki et al., NeurIPS 2025). Finding the best one of
-each size is a quadratic problem over 0/1 vectors; small games are enumerated, larger ones searched, and where there are
-no interactions sorting is enough. Subsets of different sizes need not be nested. Everything here works on the numbers
-alone, and takes memory for a few copies of the interactions.
+each size is a quadratic problem over 0/1 vectors, or a cubic one with triples; small games are enumerated, larger ones
+searched, and where there are no interactions sorting is enough. Subsets of different sizes need not be nested.
+Everything here works on the numbers alone, and takes memory for a few copies of the interactions, or of the triples.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
 import numpy as np
 
 from .masks import MAX_ENUMERATED_PLAYERS, BoolArray, FloatArray, IntArray, enumerate_masks, quadratic
+from .triples import cubic
 
 METHODS = ("auto", "greedy", "swaps", "exact")
 # With more players greedy subsets grow from some of them only: this many of either end of each ranking.
@@ -50,12 +51,13 @@ def subsets(
     starts: Sequence[int] | None = None,
     *,
     first_order: FloatArray | None = None,
+    triples: FloatArray | None = None,
     sizes: Sequence[int] | IntArray | None = None,
 ) -> Subsets:
     """Subsets of highest and lowest value for every size from 1 to n, or for some sizes.
 
-    The value of a subset is the constant plus the attributions of its players plus the interactions of its pairs. The
-    subset of one size does not depend on which other sizes are asked for.
+    The value of a subset is the constant plus the attributions of its players plus the interactions of its pairs, and
+    its triples where there are any. The subset of one size does not depend on which other sizes are asked for.
 
     Args:
         constant: value of the empty subset, logits.
@@ -68,6 +70,8 @@ def subsets(
         starts: numbers of the players from which greedy subsets grow; by default all, or for more than 100 players
             those that matter most and least by `attributions` and by `first_order`, as published.
         first_order: (n,) attributions of the best explanation without interactions, which takes part in that choice.
+        triples: (n, n, n) logits, symmetric, zero where two players coincide; none by default. The search goes as
+            without, with each pair as it is in the company of the subset's other players.
         sizes: numbers of players, each from 1 to n, in any order; every one by default. Players are exchanged in
             subsets of these sizes only, and growing ends with the largest, so that few sizes are much quicker.
 
@@ -79,7 +83,7 @@ def subsets(
     if method not in METHODS:
         raise ValueError(f"method: got {method!r}, wanted one of {', '.join(METHODS)}.")
     wanted = np.arange(1, n + 1) if sizes is None else _whole_numbers("sizes", sizes, 1, n)
-    sortable = not interactions.any()
+    sortable = not interactions.any() and (triples is None or not triples.any())
     if method == "auto":
         method = "exact" if sortable or n <= MAX_ENUMERATED_PLAYERS else "swaps"
     if method == "exact" and sortable:
@@ -87,15 +91,23 @@ def subsets(
     elif method == "exact":
         if n > MAX_ENUMERATED_PLAYERS:
             raise ValueError(f'method: "exact" takes at most {MAX_ENUMERATED_PLAYERS} players, got {n}; use "swaps".')
-        high, low = _enumerate(constant, attributions, interactions, wanted)
+        high, low = _enumerate(lambda masks: _values(masks, constant, attributions, interactions, triples), n, wanted)
     else:
         rankings = [attributions] if first_order is None else [attributions, first_order]
         chosen = _default_starts(rankings) if starts is None else _whole_numbers("starts", starts, 0, n - 1)
-        high, low = _greedy(attributions, interactions, chosen, wanted)
+        high, low = _greedy(attributions, interactions, triples, chosen, wanted)
         if method == "swaps":
-            high, low = (_swap(attributions, interactions, found, sign) for found, sign in ((high, 1.0), (low, -1.0)))
-    high_values, low_values = (quadratic(found, constant, attributions, interactions) for found in (high, low))
+            ends = ((high, 1.0), (low, -1.0))
+            high, low = (_swap(attributions, interactions, triples, found, sign) for found, sign in ends)
+    high_values, low_values = (_values(found, constant, attributions, interactions, triples) for found in (high, low))
     return Subsets(high, low, high_values, low_values, method, wanted)
+
+
+def _values(
+    masks: BoolArray, constant: float, attributions: FloatArray, interactions: FloatArray, triples: FloatArray | None
+) -> FloatArray:
+    found = quadratic(masks, constant, attributions, interactions)
+    return found if triples is None else found + cubic(masks, triples)
 
 
 def _whole_numbers(name: str, given: Sequence[int] | IntArray, least: int, most: int) -> IntArray:
@@ -116,12 +128,10 @@ def _largest(values: FloatArray, sizes: IntArray) -> BoolArray:
     return np.asarray(ranks[None, :] < sizes[:, None])
 
 
-def _enumerate(
-    constant: float, attributions: FloatArray, interactions: FloatArray, sizes: IntArray
-) -> tuple[BoolArray, BoolArray]:
+def _enumerate(values_of: Callable[[BoolArray], FloatArray], n: int, sizes: IntArray) -> tuple[BoolArray, BoolArray]:
     """The subset of highest and of lowest value of each size, of all there are."""
-    masks = enumerate_masks(len(attributions))
-    values, present = quadratic(masks, constant, attributions, interactions), masks.sum(axis=1)
+    masks = enumerate_masks(n)
+    values, present = values_of(masks), masks.sum(axis=1)
     highest, lowest = [], []
     for size in sizes:
         rows = np.flatnonzero(present == size)
@@ -166,13 +176,13 @@ class _Best:
 
 
 def _greedy(
-    attributions: FloatArray, interactions: FloatArray, starts: IntArray, sizes: IntArray
+    attributions: FloatArray, interactions: FloatArray, triples: FloatArray | None, starts: IntArray, sizes: IntArray
 ) -> tuple[BoolArray, BoolArray]:
     """The best and the worst subset of each size among those grown from all starts, by best and by worst players."""
     n = len(attributions)
     highest, lowest = _Best(n, 1.0, sizes), _Best(n, -1.0, sizes)
     for direction in (1.0, -1.0):
-        grown = _grow(attributions, interactions, starts, direction)
+        grown = _grow(attributions, interactions, triples, starts, direction)
         for size, (masks, values) in enumerate(islice(grown, int(sizes.max())), start=1):
             highest.offer(size, masks, values)
             lowest.offer(size, masks, values)
@@ -180,7 +190,7 @@ def _greedy(
 
 
 def _grow(
-    attributions: FloatArray, interactions: FloatArray, starts: IntArray, direction: float
+    attributions: FloatArray, interactions: FloatArray, triples: FloatArray | None, starts: IntArray, direction: float
 ) -> Iterator[tuple[BoolArray, FloatArray]]:
     """Grow one subset from every start by whoever adds most (direction 1) or least (-1).
 
@@ -195,6 +205,9 @@ def _grow(
         values = values + gains[rows, joining]
         inside[rows, joining] = True
         gains += interactions[joining]
+        if triples is not None:
+            for row, player in enumerate(joining):
+                gains[row] += inside[row] @ triples[player]
         yield inside, values
         joining = np.argmax(np.where(inside, -np.inf, direction * gains), axis=1)
 
@@ -202,17 +215,30 @@ def _grow(
 # ---- exchanging
 
 
-def _swap(attributions: FloatArray, interactions: FloatArray, start: BoolArray, sign: float) -> BoolArray:
+def _swap(
+    attributions: FloatArray, interactions: FloatArray, triples: FloatArray | None, start: BoolArray, sign: float
+) -> BoolArray:
     """Exchange one player inside for one outside, the best pair each time, in every subset, until none helps."""
     inside, pairs = start.copy(), sign * interactions
     gains = sign * attributions + inside @ pairs
     tiny = 1e-10 * (1 + np.abs(attributions).max() + np.abs(pairs).max())
+    if triples is not None:
+        triples = sign * triples
+        tiny += 1e-10 * np.abs(triples).max()
     for row in range(len(inside)):
-        _exchange(inside[row], gains[row], pairs, tiny, reach=max(0.0, -float(pairs.min())))
+        if triples is None:
+            _exchange(inside[row], gains[row], pairs, tiny)
+            continue
+        # In company every pair is worth more or less; what a player adds counts each of its triples once.
+        company = triples[inside[row]].sum(axis=0)
+        gained = gains[row] + company @ inside[row] / 2
+        _exchange(inside[row], gained, pairs + company, tiny, triples)
     return inside
 
 
-def _exchange(inside: BoolArray, gains: FloatArray, pairs: FloatArray, tiny: float, reach: float) -> None:
+def _exchange(
+    inside: BoolArray, gains: FloatArray, pairs: FloatArray, tiny: float, triples: FloatArray | None = None
+) -> None:
     """Exchange players in one subset (n,), in place.
 
     One subset at a time: an array over subsets and pairs of players would take gigabytes for a thousand players.
@@ -220,10 +246,12 @@ def _exchange(inside: BoolArray, gains: FloatArray, pairs: FloatArray, tiny: flo
     Args:
         inside: who is in it.
         gains: (n,) what each player adds to it.
-        pairs: (n, n) interactions.
+        pairs: (n, n) interactions; with triples, those in the company of who is inside, and changed in place.
         tiny: exchanges that add no more than this are none.
-        reach: how much more than the gains say an exchange can add, at most, since a pair is no longer there.
+        triples: (n, n, n), where there are any.
     """
+    # How much more than the gains say an exchange can add, at most, since a pair is no longer there.
+    reach = max(0.0, -float(pairs.min()))
     while 0 < np.count_nonzero(inside) < len(inside):
         members, others = np.flatnonzero(inside), np.flatnonzero(~inside)
         leaving, joining = members[gains[members].argmin()], others[gains[others].argmax()]
@@ -240,4 +268,11 @@ def _exchange(inside: BoolArray, gains: FloatArray, pairs: FloatArray, tiny: flo
             return
         leaving, joining = members[best // len(others)], others[best % len(others)]
         inside[leaving], inside[joining] = False, True
-        gains += pairs[joining] - pairs[leaving]
+        if triples is None:
+            gains += pairs[joining] - pairs[leaving]
+        else:
+            gains -= pairs[leaving]
+            pairs -= triples[leaving]
+            gains += pairs[joining]
+            pairs += triples[joining]
+            reach = max(0.0, -float(pairs.min()))

@@ -104,6 +104,7 @@ class Explorer(Panel):
         index = ipywidgets.Dropdown(options=names, value=explanation.index, disabled=fixed)
         self.index = labelled(index, "index" if has_index else "method")
         orders = [("interactions", 2), ("values only", 1)]
+        orders += [("triples, too", 3)] if explanation.order == 3 else []
         self.order = labelled(ipywidgets.Dropdown(options=orders, value=explanation.order, disabled=fixed), "order")
         scalings = [("as needed", "auto"), ("patches and words together", "joint"), ("each on its own", "separate")]
         quantities = [(explanation.names.players, False), (COEFFICIENTS, True)][
@@ -153,7 +154,7 @@ class Explorer(Panel):
         self.table.value = readout(
             "<br>".join(html.escape(one) for one in told) + quality,
             bars(rows, name, explanation.names.unit, explanation.largest),
-            '<span class="quiet">whiskers: 90 % intervals</span>' if explanation.stderr else "",
+            '<span class="quiet">whiskers: 90 % intervals</span>' if explanation.value_stderr is not None else "",
         )
 
     @callback

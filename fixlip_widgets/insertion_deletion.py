@@ -166,7 +166,9 @@ class CurveState(State):
         try:
             explained = self.explained(p)
             own = FIRST if self.has_p else explained.estimator or FIRST
-            asked = {SECOND: explained, FIRST: explained.first_order()} if explained.order == 2 else {own: explained}
+            asked = {own: explained}
+            if explained.order > 1:
+                asked = {SECOND: explained.second_order(), FIRST: explained.first_order()}
             for name, one in asked.items():
                 heed()
                 curves[name] = self._curves(one, removed, heed)

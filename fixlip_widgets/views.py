@@ -110,11 +110,13 @@ class PairView(anywidget.AnyWidget):
         with self.hold_sync():
             self.show_subject(explanation.subject)
             none = np.zeros(0)
-            single, pair_errors = explanation.stderr or (None, none)
-            errors = single if coefficients else explanation.value_stderr
-            errors = none if errors is None else errors
+            single = None if explanation.stderr is None else explanation.stderr[0]
+            errors, pair_errors = (
+                none if one is None else one
+                for one in (single if coefficients else explanation.value_stderr, explanation.pair_stderr)
+            )
             shown = explanation.attributions if coefficients else explanation.values
-            pairs = explanation.interactions if explanation.order > 1 else none
+            pairs = explanation.pair_values if explanation.order > 1 else none
             self.quantity = COEFFICIENTS if coefficients else ""
             self.unit, self.relative = unit_of(explanation), largest is not None
             self.values, self.interactions, self.errors, self.pair_errors = (

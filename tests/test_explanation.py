@@ -144,7 +144,7 @@ def test_a_failed_save_harms_no_earlier_file(tmp_path, monkeypatch):
         ({"constant": float("inf")}, "constant: got inf"),
         ({"p": 1.0}, "p: got 1"),
         ({"index": "banzaf"}, "index: got 'banzaf', wanted one of"),
-        ({"order": 7}, "order: got 7, wanted 1 or 2"),
+        ({"order": 7}, "order: got 7, wanted 1, 2 or 3"),
         ({"order": 1}, "order: got 1 with interactions"),
         ({"index": "shapley", "p": 0.3}, "p: got 0.3 with the index 'shapley', which averages over all p"),
         ({"attributions": np.zeros(9, complex)}, "attributions: got entries of type complex128, wanted real numbers"),

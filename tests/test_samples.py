@@ -139,7 +139,8 @@ def test_the_first_masks_are_what_a_smaller_budget_draws(smooth):
     ("options", "message"),
     [
         ({"p": 1.0}, "p: got 1"),
-        ({"order": 3}, "order: got 3, wanted 1 or 2"),
+        ({"order": 4}, "order: got 4, wanted 1, 2 or 3 with the estimator 'kernel'"),
+        ({"order": 3, "estimator": "tree", "p": 0.2}, "order: got 3, wanted 1 or 2 with the estimator 'tree'"),
         ({"index": "banzaf"}, "index: got 'banzaf', wanted one of banzhaf, shapley, sii"),
         ({"budget": 31}, "budget: got 31, but there are 30 masked images; `extend`"),
         ({"estimator": "forest"}, "estimator: got 'forest'"),

@@ -28,6 +28,7 @@ from ..masks import (
     mask_weights,
 )
 from ..subject import end_values
+from ..triples import check_players
 from .routes import Route, check_game, directions, maps_along, maps_of
 
 # Where the first-order routes are. Rollout is none: its map of the image is the same whatever the caption.
@@ -85,20 +86,7 @@ def metagame(
     weights = value_weights(masks, chances, p, index)
     n, interactions = game.n_image, np.zeros((game.n_players, game.n_players))
     interactions[n:, :n] = _weighted_maps(game, route, masks, weights)
-    empty, full = end_values(game)
-    return Explanation(
-        0.0,
-        np.zeros(game.n_players),
-        interactions + interactions.T,
-        game.subject,
-        index=SCORES,
-        unit="scores",
-        estimator=f"metagame of {route.title} ({'Shapley values' if index == 'shapley' else f'p = {p:g}'})",
-        budget=len(masks) + route.passes(game, "image", len(weights) if route.linear else len(masks)),
-        counts=PASSES,
-        empty_value=empty,
-        full_value=full,
-    )
+    return _explanation(game, route, masks, len(weights), index, p, interactions=interactions + interactions.T)
 
 
 def third_order(
@@ -108,7 +96,7 @@ def third_order(
     index: str = "banzhaf",
     budget: int | None = None,
     seed: int = 0,
-) -> FloatArray:
+) -> Explanation:
     """How two tokens together change a patch's score, in the same game as `metagame`'s (arXiv 2605.06295).
 
     psi_kij is the weighted Banzhaf interaction at p of tokens i and j in T -> phi_k(T), or with `index="shapley"` their
@@ -124,7 +112,8 @@ def third_order(
         seed: of the captions, where they are drawn.
 
     Returns:
-        (n_image, n_text, n_text) scores, symmetric in the tokens, zero where they are the same.
+        order 3: triples of two tokens with a patch, all other numbers zero; what it gives a pair or a player is a half
+        or a third of the triples it takes part in.
 
     Raises:
         ValueError: one sentence, before any model call, if an argument does not fit.
@@ -132,12 +121,36 @@ def third_order(
     check_game(game)
     route, n = route_of(base), game.n_text
     masks, chances = captions(game, route, p, index, budget, seed, 2)
-    found = np.zeros((game.n_image, n, n))
+    check_players(game.n_players)
+    weights, found = pair_weights(masks, chances, p, index), np.zeros((game.n_players,) * 3)
     if n > 1:
-        one, two = np.triu_indices(n, 1)
-        maps = _weighted_maps(game, route, masks, pair_weights(masks, chances, p, index)).T
-        found[:, one, two] = found[:, two, one] = maps
-    return found
+        one, two = (game.n_image + tokens for tokens in np.triu_indices(n, 1))
+        maps, patches = _weighted_maps(game, route, masks, weights), np.arange(game.n_image)
+        for a, b in ((one, two), (two, one)):
+            found[a[:, None], b[:, None], patches] = found[a[:, None], patches, b[:, None]] = maps
+            found[patches, a[:, None], b[:, None]] = maps
+    return _explanation(game, route, masks, len(weights), index, p, triples=found, order=3)
+
+
+def _explanation(
+    game: Game, route: Route, masks: BoolArray, n_sums: int, index: str, p: float, **numbers: Any
+) -> Explanation:
+    """What was found, with where it comes from; numbers that are not given are zero."""
+    n, (empty, full) = game.n_players, end_values(game)
+    numbers = {"interactions": np.zeros((n, n))} | numbers
+    return Explanation(
+        0.0,
+        np.zeros(n),
+        subject=game.subject,
+        index=SCORES,
+        unit="scores",
+        estimator=f"metagame of {route.title} ({'Shapley values' if index == 'shapley' else f'p = {p:g}'})",
+        budget=len(masks) + route.passes(game, "image", n_sums if route.linear else len(masks)),
+        counts=PASSES,
+        empty_value=empty,
+        full_value=full,
+        **numbers,
+    )
 
 
 def route_of(base: str) -> Route:

@@ -106,7 +106,7 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--estimator", default="kernel", metavar="NAME", help="how to estimate, see below")
     parser.add_argument("--index", metavar="NAME", help="which interactions, see below")
-    parser.add_argument("--order", metavar="K", help="2 for interactions (the default), 1 for values alone")
+    parser.add_argument("--order", metavar="K", help="2: interactions (the default); 1: values alone; 3: triples, too")
     parser.add_argument("--basis", default="full", metavar="NAME", help="which pairs have interactions, see below")
     parser.add_argument(
         "--image-masking", default="zero", metavar="HOW", help="what a removed patch becomes: zero, mean, blur"

@@ -44,6 +44,20 @@ class Opposed(Surrogate):
         found: torch.Tensor = torch.block_diag(self.caption.pairs(p, direction), -self.foil.pairs(p, direction))
         return found
 
+    def triples(self, p: float, direction: torch.Tensor) -> torch.Tensor:
+        """D_tt't'' in a direction (d,): (n, n, n); zero for words of both captions."""
+        return self._block(self.caption.triples(p, direction), -self.foil.triples(p, direction))
+
+    def triple_spread(self, p: float, variances: torch.Tensor, directions: torch.Tensor) -> torch.Tensor:
+        """Sum over k of variances[k] times (D_tt't'' in directions[k]) squared: (n, n, n), for (k,) and (k, d)."""
+        first, second = (side.triple_spread(p, variances, directions) for side in (self.caption, self.foil))
+        return self._block(first, second)
+
+    def _block(self, first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
+        found, n = first.new_zeros((self.n_players,) * 3), len(first)
+        found[:n, :n, :n], found[n:, n:, n:] = first, second
+        return found
+
     def pair_spread(self, p: float, variances: torch.Tensor, directions: torch.Tensor) -> torch.Tensor:
         """Sum over k of variances[k] times (D_tt' in directions[k]) squared: (n, n), for (k,) and (k, d)."""
         both = (side.pair_spread(p, variances, directions) for side in (self.caption, self.foil))
@@ -91,7 +105,7 @@ class ContrastReadout(Readout):
         error, variance = (float(of_images @ _mean_square(*two)) for two in (missed, spread))
         return 1 - error / variance if variance > 1e-12 else None
 
-    def _contributions(self, p: float) -> Iterator[tuple[Contribution, slice, slice]]:
+    def contributions(self, p: float) -> Iterator[tuple[Contribution, slice, slice]]:
         """What each of three sides adds that was sampled: the image, the caption, the foil; independent of each other.
 
         The image meets both captions' difference; either caption meets the image as it does alone.

@@ -89,6 +89,15 @@ def quadrature(n_players: int, index: str, nodes: int = _MAX_NODES) -> list[Node
     ]
 
 
+def weight_of_triple(p: float, index: str) -> float:
+    """The density of D_ijk(p) in the average over p that a Shapley interaction of order three is.
+
+    For faithful Shapley interactions it is 30 p^2 (1 - p)^2 (Tsai, Yeh and Ravikumar, JMLR 2023, Theorem 19), for
+    Shapley interactions 1. The lower orders then follow from those of order two (see `fixlip.triples.refine`).
+    """
+    return 30 * (p * (1 - p)) ** 2 if index == "shapley" else 1.0
+
+
 def taylor(d0: float, d1: FloatArray, d2: FloatArray, p: float) -> tuple[float, FloatArray, FloatArray]:
     """From an expansion around p, d0 + sum d1_i (x_i - p) + sum d2_ij (x_i - p)(x_j - p), to coefficients of x."""
     return float(d0 - p * d1.sum() + p**2 * d2.sum() / 2), d1 - p * d2.sum(axis=1), d2

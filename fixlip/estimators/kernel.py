@@ -34,7 +34,7 @@ import torch
 from ..masks import BoolArray, FloatArray
 from .relevances import Covariances, Relevances, Signs, Strengths, fit_relevances, project
 from .surrogate import Surrogate, symmetric, to_numpy
-from .uncertainty import Uncertainty, Variances, linear_prior, pair_prior, product_prior
+from .uncertainty import Uncertainty, Variances, linear_prior, pair_prior, product_prior, triple_prior
 
 # Directions of the embedding space in which the outputs' covariance is applied to pairs of the other side.
 DIRECTIONS = 16
@@ -169,9 +169,16 @@ class KernelSurrogate(Surrogate):
 
     def second_term_without(self, p: float, directions: torch.Tensor) -> torch.Tensor:
         """The term of order 2 in directions (k, d), (m, k), likewise."""
-        second = self._second_order(p)
-        found: torch.Tensor = torch.linalg.multi_dot([second, self._alpha, directions.T])
-        own = second.mul_(self._q).sum(1)
+        return self._term_without(self._second_order(p), directions)
+
+    def third_term_without(self, p: float, directions: torch.Tensor) -> torch.Tensor:
+        """The term of order 3 in directions (k, d), (m, k), likewise."""
+        return self._term_without(self._third_order(p), directions)
+
+    def _term_without(self, of_masks: torch.Tensor, directions: torch.Tensor) -> torch.Tensor:
+        """A term with the weights `of_masks` (m, m') of alpha; they are used up."""
+        found: torch.Tensor = torch.linalg.multi_dot([of_masks, self._alpha, directions.T])
+        own = of_masks.mul_(self._q).sum(1)
         return found.sub_(own[:, None] * (self.left_out @ directions.T))
 
     # ---- how uncertain the derivatives are
@@ -217,6 +224,13 @@ class KernelSurrogate(Surrogate):
         of_pairs[self._second, self._first] += by.near
         prior = product_prior(by.rho, p) + linear_prior(by.linear, p) + pair_prior(of_pairs, p)
         return prior - self._explained(p)
+
+    def triple_bounds(self, p: float) -> torch.Tensor:
+        """Upper bounds of the posterior variances of D_ijk, (n, n, n): the prior's, in units of `covariance`.
+
+        What the samples take off is a quadratic form in all of them for each of the triples, and would take minutes.
+        """
+        return triple_prior(self._strengths.rho, p)
 
     def _explained(self, p: float) -> Variances:
         """What the samples take off the prior: phi^T Q phi for the weights phi of each functional.

@@ -14,6 +14,7 @@ from ..answers import text_budget
 from ..extras import need
 from ..masks import MAX_ENUMERATED_PLAYERS, check_budget, check_p, check_seed
 from ..subject import AnyGame
+from ..triples import check_players
 from .budgets import KERNEL_BUDGET, check_determined, check_kernel, least_squares_budget
 from .indices import INDICES, SCORES, check_index
 
@@ -32,7 +33,7 @@ class Request:
     Attributes:
         p: presence probability at which the fit is best; means nothing to the Shapley indices.
         index: one of `fixlip.estimators.indices.INDICES`, or "scores"; empty for the first that the method gives.
-        order: 2, or 1 for values without interactions; 0 for the highest that the method gives.
+        order: 2, or 1 for values without interactions, or 3 with triples; 0 for what the method gives if not asked.
         basis: which interactions are fitted: "full", "crossmodal" or "filtered".
         budget: how many masks; None for all that are at hand, or the method's default.
         seed: of the masks, where the method draws some.
@@ -96,7 +97,7 @@ class Method:
                 )
         order = request.order or self.orders[0]
         if order not in self.orders or isinstance(order, bool):
-            wanted = " or ".join(str(one) for one in sorted(self.orders))
+            wanted = " or ".join(", ".join(str(one) for one in sorted(self.orders)).rsplit(", ", 1))
             raise ValueError(f"order: got {order!r}, wanted {wanted} with the estimator {self.name!r}.")
         budget = None if request.budget is None else check_budget(request.budget)
         if budget is not None and not self.takes_budget:
@@ -144,6 +145,7 @@ def method_named(name: str, among: Mapping[str, Method]) -> Method:
 def _kernel(answers: Answers, request: Request) -> Explanation:
     from .fits import readout_of
 
+    _check_triples(answers.subject.n_players, request)
     return readout_of(answers, request.budget).explain(request.p, request.index, request.order)
 
 
@@ -170,7 +172,7 @@ def _agnostic(game: AnyGame, request: Request) -> Explanation:
 def _exact(game: AnyGame, request: Request) -> Explanation:
     from .exact import exact
 
-    return _of_order(exact(game, request.p, request.index), request.order)
+    return exact(game, request.p, request.index, request.order)
 
 
 def _of_order(explanation: Explanation, order: int) -> Explanation:
@@ -186,9 +188,15 @@ def _first(answers: Answers, request: Request) -> Answers:
 
 
 def _check_kernel(game: AnyGame, request: Request) -> None:
+    _check_triples(game.n_image + game.n_text, request)
     budget = request.budget or 0
     if game.n_image > MAX_ENUMERATED_PLAYERS or 2**game.n_image > budget:
         check_kernel(budget)
+
+
+def _check_triples(n_players: int, request: Request) -> None:
+    if request.order == 3:
+        check_players(n_players)
 
 
 def _check_crossmodal(game: AnyGame, request: Request) -> None:
@@ -224,6 +232,7 @@ METHODS = {
             _kernel,
             lambda n_image, n_text, basis: KERNEL_BUDGET,
             _check_kernel,
+            orders=(2, 1, 3),
             gives=("standard errors", "expected faithfulness"),
         ),
         Method(
@@ -266,6 +275,7 @@ METHODS = {
             _exact,
             lambda n_image, n_text, basis: None,
             _check_exact,
+            orders=(2, 1, 3),
             counts="coalitions",
             takes_budget=False,
         ),

@@ -19,6 +19,7 @@ from ..explanation import Explanation
 from ..masks import FloatArray
 from .indices import check_index, coefficients, quadrature
 from .surrogate import Surrogate, to_numpy
+from .thirds import third_order
 
 # Error bars of Shapley indices are averages over p of smooth functions; a few nodes do.
 _ERROR_NODES = 5
@@ -50,10 +51,12 @@ class Readout:
         Args:
             p: presence probability.
             index: one of `INDICES`.
-            order: 2 or 1.
+            order: 2 or 1, or 3 with triples.
             errors: False leaves out standard errors and expected faithfulness, which take most of the time.
         """
         index = check_index(index)
+        if order == 3:
+            return third_order(self, p, index, errors)
         found = coefficients(self.derivatives, self.answers.subject.n_players, index, p, self._ends(index))
         at = p if index == "banzhaf" else 0.5
         second = Explanation(*found, p=at, index=index, estimator="kernel", **self.answers.about())
@@ -123,6 +126,10 @@ class Readout:
             predicted = (f0 + f1) @ (g0 + g1).T
             predicted += self.image.second_term_without(p, g0)
             predicted += self.text.second_term_without(p, f0).T
+        if order == 3:
+            predicted += self.image.second_term_without(p, g1) + self.text.second_term_without(p, f1).T
+            predicted += self.image.third_term_without(p, g0)
+            predicted += self.text.third_term_without(p, f0).T
         return predicted.sub_(self.values)
 
     def weights_at(self, p: float, side: int) -> torch.Tensor:
@@ -155,7 +162,7 @@ class Readout:
         n = self.answers.subject.n_players
         single = torch.zeros(n, dtype=torch.float64, device=self.image.device)
         pairs = single.new_zeros(n, n)
-        for added, own, other in self._contributions(p):
+        for added, own, other in self.contributions(p):
             single[own] += added.own_single(share)
             single[other] += added.other_single(share)
             if order == 2:
@@ -164,9 +171,9 @@ class Readout:
                 pairs[own, other] += added.cross_pairs()
                 pairs[other, own] += added.cross_pairs().T
         pairs.fill_diagonal_(0.0)
-        return self._deviations(single), self._deviations((pairs + pairs.T) / 2)
+        return self.deviations(single), self.deviations((pairs + pairs.T) / 2)
 
-    def _contributions(self, p: float) -> Iterator[tuple[Contribution, slice, slice]]:
+    def contributions(self, p: float) -> Iterator[tuple[Contribution, slice, slice]]:
         """What each side that was sampled adds; its players and those that it meets."""
         n_image, n = self.answers.subject.n_image, self.answers.subject.n_players
         surrogates, players = (self.image, self.text), (slice(0, n_image), slice(n_image, n))
@@ -175,7 +182,7 @@ class Readout:
                 added = Contribution(surrogates[side], surrogates[opposite], p, self.weights_at(p, side))
                 yield added, players[side], players[opposite]
 
-    def _deviations(self, variances: torch.Tensor) -> FloatArray:
+    def deviations(self, variances: torch.Tensor) -> FloatArray:
         """Standard deviations in logits; rounding may have left variances a little below zero."""
         return to_numpy(abs(self.answers.scale) * variances.clamp(min=0.0).sqrt())
 
@@ -196,7 +203,7 @@ class Contribution:
     """
 
     def __init__(self, own: Surrogate, other: Surrogate, p: float, weights: torch.Tensor) -> None:
-        self._other, self._p = other, p
+        self._own, self._other, self._p = own, other, p
         self._g0, self._g1, self._g1_pair_sum = other.derivatives(p)
         self._of = own.uncertainty(p, torch.cat([self._g0[None], self._g1]), weights)
 
@@ -249,3 +256,14 @@ class Contribution:
         """(n', n'), of D_tt' of the other side, in the main directions of C."""
         spread = self._other.pair_spread(self._p, self._of.main_variances, self._of.main_directions)
         return self._of.variances.mean * spread
+
+    def triples(self) -> Iterator[torch.Tensor]:
+        """Of D_ijk: (n, n, n), (n, n, n'), (n, n', n') and (n', n', n'), from three own players to none.
+
+        Those of three own players are upper bounds (see `KernelSurrogate.triple_bounds`).
+        """
+        v, main = self._of.variances, (self._p, self._of.main_variances, self._of.main_directions)
+        yield self._own.triple_bounds(self._p) * self._form(self._g0, self._g0)
+        yield v.pair[:, :, None] * self._form(self._g1, self._g1)
+        yield v.single[:, None, None] * self._other.pair_spread(*main)
+        yield v.mean * self._other.triple_spread(*main)

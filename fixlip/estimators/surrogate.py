@@ -21,6 +21,7 @@ import numpy as np
 import torch
 
 from ..masks import BoolArray, FloatArray
+from ..triples import place
 from .uncertainty import Uncertainty, Variances
 
 _PAIRS_AT_ONCE = 2048
@@ -100,6 +101,26 @@ class Surrogate:
         found = (ratio * (base * (self._alpha @ direction))[:, None]).T @ ratio
         return symmetric(found)
 
+    def triples(self, p: float, direction: torch.Tensor) -> torch.Tensor:
+        """D_ijk in a direction (d,): (n, n, n), symmetric, zero where two players coincide.
+
+        The kernel's terms of order 1 and 2 have no third derivatives, so this is all of either surrogate.
+        """
+        base, ratio = self.averages(p)
+        weighted = ratio * (base * (self._alpha @ direction))[:, None]
+        found = weighted.new_zeros((self.n_players,) * 3)
+        for i in range(self.n_players - 2):
+            later = ratio[:, i + 1 :]
+            place(found, i, symmetric((weighted[:, i, None] * later).T @ later))
+        return found
+
+    def triple_spread(self, p: float, variances: torch.Tensor, directions: torch.Tensor) -> torch.Tensor:
+        """Sum over k of variances[k] times (D_ijl in directions[k]) squared: (n, n, n), for (k,) and (k, d)."""
+        found = directions.new_zeros((self.n_players,) * 3)
+        for variance, direction in zip(variances, directions, strict=True):
+            found += variance * self.triples(p, direction).square_()
+        return found
+
     def pair_spread(self, p: float, variances: torch.Tensor, directions: torch.Tensor) -> torch.Tensor:
         """Sum over k of variances[k] times (D_ij in directions[k]) squared: (n, n), for (k,) and (k, d)."""
         along = self._alpha @ directions.T
@@ -117,6 +138,13 @@ class Surrogate:
         offset = self._x - p
         return (offset @ ratio.T).square_().sub_(offset**2 @ (ratio**2).T).mul_(base / 2)
 
+    def _third_order(self, p: float) -> torch.Tensor:
+        """The same for the term of order 3, (m, m'): the third elementary symmetric polynomial."""
+        base, ratio = self.averages(p)
+        offset = self._x - p
+        first, second, third = (offset**k @ (ratio**k).T for k in (1, 2, 3))
+        return base / 6 * (first**3 - 3 * first * second + 2 * third)
+
     # ---- what readouts need besides; `Table` and `KernelSurrogate` each have their own
 
     def terms_without(self, p: float) -> tuple[torch.Tensor, torch.Tensor]:
@@ -129,6 +157,14 @@ class Surrogate:
 
     def second_term_without(self, p: float, directions: torch.Tensor) -> torch.Tensor:
         """The term of order 2 in directions (k, d), at each own mask, whose sample is left out: (m, k)."""
+        raise NotImplementedError
+
+    def third_term_without(self, p: float, directions: torch.Tensor) -> torch.Tensor:
+        """The same of the term of order 3: (m, k)."""
+        raise NotImplementedError
+
+    def triple_bounds(self, p: float) -> torch.Tensor:
+        """Upper bounds of the variances of D_ijk, (n, n, n), in units of the outputs' covariance."""
         raise NotImplementedError
 
     def uncertainty(self, p: float, directions: torch.Tensor, weights: torch.Tensor) -> Uncertainty:
@@ -169,7 +205,14 @@ class Table(Surrogate):
 
     def second_term_without(self, p: float, directions: torch.Tensor) -> torch.Tensor:
         """That of the embedding itself, in directions (k, d): (m, k)."""
-        found: torch.Tensor = torch.linalg.multi_dot([self._second_order(p), self._alpha, directions.T])
+        return self._term(self._second_order(p), directions)
+
+    def third_term_without(self, p: float, directions: torch.Tensor) -> torch.Tensor:
+        """The same of the term of order 3: (m, k)."""
+        return self._term(self._third_order(p), directions)
+
+    def _term(self, of_masks: torch.Tensor, directions: torch.Tensor) -> torch.Tensor:
+        found: torch.Tensor = torch.linalg.multi_dot([of_masks, self._alpha, directions.T])
         return found
 
     def uncertainty(self, p: float, directions: torch.Tensor, weights: torch.Tensor) -> Uncertainty:

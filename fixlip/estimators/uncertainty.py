@@ -13,6 +13,8 @@ from dataclasses import dataclass, fields
 
 import torch
 
+from ..triples import place
+
 
 @dataclass(frozen=True, eq=False)
 class Variances:
@@ -95,6 +97,17 @@ def product_prior(rho: torch.Tensor, p: float) -> Variances:
         single_sum=mean * (once.sum() ** 2 - (once**2).sum() + twice.sum()),
         mean_with_single_sum=mean * once.sum(),
     )
+
+
+def triple_prior(rho: torch.Tensor, p: float) -> torch.Tensor:
+    """Prior variances of D_ijk, (n, n, n), zero where two players coincide; they are the product term's alone."""
+    average = 1 + rho * (2 * p - 1) ** 2
+    mean, twice = (average / (1 + rho)).log().sum().exp(), 4 * rho / average
+    found = rho.new_zeros((len(rho),) * 3)
+    for i in range(len(rho) - 2):
+        later = twice[i + 1 :]
+        place(found, i, (mean * twice[i] * torch.outer(later, later)).fill_diagonal_(0.0))
+    return found
 
 
 def linear_prior(strength: torch.Tensor, p: float) -> Variances:

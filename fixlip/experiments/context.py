@@ -153,7 +153,7 @@ def word_map(explanation: Explanation, tokens: Sequence[int]) -> FloatArray:
     n_image = explanation.n_image
     if explanation.order == 1:
         return explanation.attributions[:n_image]
-    return np.asarray(explanation.interactions[:n_image, list(tokens)].sum(axis=1))
+    return np.asarray(explanation.pair_values[:n_image, list(tokens)].sum(axis=1))
 
 
 def _own_cells(asked: Removals, explanation: Explanation) -> FloatArray:

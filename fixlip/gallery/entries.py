@@ -62,7 +62,7 @@ class Entry:
         found = self.explanation
         if found is None:
             return ""
-        numbers = np.abs(found.attributions) + np.abs(found.interactions).sum(axis=1)
+        numbers = np.abs(found.attributions) + np.abs(found.pair_values).sum(axis=1)
         idle = [not side.any() for side in np.split(numbers, [found.n_image])]
         if all(idle):
             return "it abstains: all its numbers are zero."

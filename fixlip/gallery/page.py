@@ -158,7 +158,7 @@ def _tile(entry: Entry, words: Iterable[int]) -> str:
         state = "failed" if entry.is_done else "not run"
         return f'<section class="tile"><h3>{escape(entry.title)}</h3><p class="small">{state}</p>{remarks}</section>'
     explanation = entry.explanation
-    order = {1: "first order", 2: "second order"}[entry.order]
+    order = {1: "first order", 2: "second order", 3: "third order"}[entry.order]
     maps = [figure(explanation, word) for word in (None, *(words if entry.order > 1 else ()))]
     kind = "tile second" if entry.order > 1 else "tile"
     return (

@@ -95,7 +95,7 @@ def insertion_deletion(
     and its interactions with all tokens add up. Likewise "text".
 
     Args:
-        explanation: of this game; order 1 or 2.
+        explanation: of this game, of any order. Where it is of third order, so are the subsets' values.
         game: what it explains.
         points: how many points the curves have, both ends included; fewer where there are fewer players. By default
             every number of players up to 100, and 51 equidistant ones (to the next whole player) for more.
@@ -160,19 +160,28 @@ def _best(explanation: Explanation, players: IntArray, sizes: IntArray) -> tuple
     if n == explanation.n_players and len(sizes) == n + 1:
         found, rows = explanation.subsets, sizes[:-1] - 1  # which it remembers
     else:
-        constant, first, pairs = _given_others(explanation, players)
+        constant, first, pairs, triples = _given_others(explanation, players)
         ranking = first + explanation.p * pairs.sum(axis=1)
-        found, rows = subsets(constant, first, pairs, first_order=ranking, sizes=sizes[:-1]), np.arange(len(sizes) - 1)
+        found = subsets(constant, first, pairs, first_order=ranking, sizes=sizes[:-1], triples=triples)
+        rows = np.arange(len(sizes) - 1)
     return np.concatenate([found.highest[rows], empty]), np.concatenate([found.lowest[rows], empty])
 
 
-def _given_others(explanation: Explanation, players: IntArray) -> tuple[float, FloatArray, FloatArray]:
-    """Constant, attributions and interactions of some players with all others present."""
+def _given_others(
+    explanation: Explanation, players: IntArray
+) -> tuple[float, FloatArray, FloatArray, FloatArray | None]:
+    """Constant, attributions, interactions and triples of some players with all others present."""
     others = np.ones(explanation.n_players, bool)
     others[players] = False
     pairs = explanation.interactions[players]
     constant = float(explanation.totals(others)[0])
-    return constant, explanation.attributions[players] + pairs[:, others].sum(axis=1), pairs[:, players]
+    first, pairs = explanation.attributions[players] + pairs[:, others].sum(axis=1), pairs[:, players]
+    if explanation.triples is None:
+        return constant, first, pairs, None
+    triples = explanation.triples[players]
+    first = first + triples[:, others][:, :, others].sum(axis=(1, 2)) / 2
+    triples = triples[:, players]
+    return constant, first, pairs + triples[:, :, others].sum(axis=2), triples[:, :, players]
 
 
 def _ranked(explanation: Explanation, players: IntArray, sizes: IntArray) -> tuple[BoolArray, BoolArray]:

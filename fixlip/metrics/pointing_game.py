@@ -229,8 +229,8 @@ def _judge(judged: Sequence[tuple[int, FloatArray, FloatArray]], objects: int, g
 
 def _pointing_values(explanation: Explanation, token: int) -> tuple[FloatArray, FloatArray]:
     """The patches' values (n_image,) that a token is judged by, and values that count in every cell: (0,) or (1,)."""
-    if explanation.order == 2:
-        return explanation.interactions[: explanation.n_image, token], np.zeros(0)
+    if explanation.order > 1:
+        return explanation.pair_values[: explanation.n_image, token], np.zeros(0)
     return explanation.attributions[: explanation.n_image], explanation.attributions[[token]]
 
 

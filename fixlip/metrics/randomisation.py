@@ -112,7 +112,7 @@ class MapAgreement:
         patches: of the patches' values.
         patches_absolute: of their absolute values: maps are often looked at without signs, and a map that only changed
             its sign still shows the same (Adebayo et al. give both).
-        interactions: of the interactions of patches with tokens; None unless both explanations are of second order.
+        interactions: of the interactions of patches with tokens; None where one of the two is of first order.
         interactions_absolute: likewise of their absolute values.
     """
 
@@ -138,7 +138,7 @@ def agreement_of_maps(first: Expansion, second: Expansion) -> MapAgreement:
         raise ValueError(f"second: got {c} + {d} players, wanted {a} + {b}, as the first has.")
     patches = [one.values[: one.n_image] for one in (first, second)]
     found = [_rank_correlation(*patches), _rank_correlation(*map(np.abs, patches))]
-    if first.order == second.order == 2:
+    if min(first.order, second.order) > 1:
         pairs = [one.crossmodal().ravel() for one in (first, second)]
         found += [_rank_correlation(*pairs), _rank_correlation(*map(np.abs, pairs))]
     return MapAgreement(*found)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _GAP = 12  # CSS pixels
 _INDICES = {"shapley": "faithful Shapley", "sii": "Shapley interactions"}
-_ORDERS = {1: "first order", 2: "second order"}
+_ORDERS = {1: "first order", 2: "second order", 3: "third order"}
 
 
 def compare(
@@ -94,7 +94,7 @@ def compare(
 
 def largest_of(shown: Collection[Expansion]) -> float | None:
     """The score that is told as 1.00 in all that is shown together, which is in one unit; None for logits."""
-    scores = [(e.largest, e.values.any() or e.interactions.any()) for e in shown if e.largest is not None]
+    scores = [(e.largest, e.values.any() or e.pair_values.any()) for e in shown if e.largest is not None]
     # One that is zero everywhere, as the difference of a thing and itself is, has no largest.
     return max((largest for largest, says_something in scores if says_something), default=1.0) if scores else None
 

@@ -17,8 +17,9 @@ from ..masks import FloatArray
 from .drawing import Box, Point, lines_of, tell, text_width, wrap
 
 if TYPE_CHECKING:
-    from ..expansion import Expansion, Term
+    from ..expansion import Expansion
     from ..subject import Subject
+    from ..terms import Term
 
 Scale = float | tuple[float, float] | None
 

@@ -18,8 +18,8 @@ from .picture import to_png
 from .words import alt_text, model_name
 
 if TYPE_CHECKING:
-    from ..expansion import Term
     from ..explanation import Explanation
+    from ..terms import Term
 
 _COLOURS = f"\n:root {{ --up: {hex_of(POSITIVE)}; --down: {hex_of(NEGATIVE)}; }}"
 _STYLE = """
@@ -157,7 +157,7 @@ def _interactions(explanation: Explanation) -> str:
     what = "interactions" if explanation.predicts else "scores of pairs"
     column = explanation.names.together
     text = f"<h2>Strongest {what} of image and caption</h2>" + _table(column, rows, unit)
-    words = explanation.restrict(range(explanation.n_image, explanation.n_players)).top(6, kind="pairs")
+    words = explanation.second_order().restrict(range(explanation.n_image, explanation.n_players)).top(6, kind="pairs")
     if words:
         text += f"<h2>Strongest {what} within the caption</h2>" + _table(column, _rows(explanation, words), unit)
     return text
