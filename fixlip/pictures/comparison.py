@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
+from .conditions import Condition
 from .drawing import DEVICE
 from .layout import check_options, content_of, scales_of
 from .pair import head_of, paint, plan_of
@@ -28,7 +29,7 @@ def compare(
     second: Expansion,
     *,
     names: tuple[str, str] | None = None,
-    condition: int | str | None = None,
+    condition: Condition = None,
     edges: int = 5,
     scaling: str = "auto",
     width: int = 420,
@@ -43,7 +44,7 @@ def compare(
         first: an explanation.
         second: another.
         names: what to call them; by default what they differ in, see `differing`.
-        condition: a player of either: show its interactions instead of the players' values.
+        condition: a player of either, or two: show what goes with them instead of the players' values.
         edges: strongest interactions between image and caption drawn in each.
         scaling: patches and tokens on one scale ("joint"), each on its own ("separate"), or as they need it ("auto"),
             as in `fixlip.pictures.draw`; the same in all pictures.

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from .conditions import Condition
 from .drawing import (
     CARD,
     FAINT,
@@ -27,6 +28,7 @@ from .drawing import (
     colour_of,
     curve,
     ink_on,
+    lines_of,
     mix,
     shorten,
     text_width,
@@ -73,7 +75,7 @@ FULL_TINT = 0.82  # opacity of full colour, so that the picture below stays reco
 def draw(
     explanation: Expansion,
     *,
-    condition: int | str | None = None,
+    condition: Condition = None,
     players: Sequence[int | str] | NDArray[np.bool_] | None = None,
     edges: int = 8,
     scaling: str = "auto",
@@ -89,7 +91,8 @@ def draw(
 
     Args:
         explanation: what to draw.
-        condition: a player (number or label): show its interactions with every other player instead of values.
+        condition: a player (number or label): show its interactions with every other player instead of values; or two,
+            ("red", "fish"), where the explanation is of third order: show the triples of both with every other player.
         players: a subset, as a boolean mask (n,) or as numbers or labels: everything outside is greyed.
         edges: how many of the strongest interactions between image and caption to draw as lines; dashed is negative.
         scaling: "joint" (patches and tokens on one colour scale), "separate" (each on its own), or "auto": separate
@@ -125,7 +128,13 @@ def plan_of(explanation: Expansion, content: Content, top: float, width: float, 
     """Where everything goes, from `top` on; beside pictures with other contents of as many players."""
     ends = [term.players[1] for term in content.edges]
     others = {term.players[1] for other in beside for term in other.edges}
-    return lay_out(explanation, top, width, ends, 1 if _is_joint(content) else 2, others)
+    rows = (1 if _is_joint(content) else 2) + len(_meaning(content, width))
+    return lay_out(explanation, top, width, ends, rows, others)
+
+
+def _meaning(content: Content, width: float) -> list[str]:
+    """Lines of the legend that say what a number means."""
+    return lines_of(content.meaning, LEGEND_TEXT, width - 2 * MARGIN) if content.meaning else []
 
 
 def paint(explanation: Expansion, content: Content, head: Head, plan: Plan) -> Image.Image:
@@ -140,8 +149,8 @@ def paint(explanation: Expansion, content: Content, head: Head, plan: Plan) -> I
     for player, box in plan.chips.items():
         scale = content.image_scale if player < explanation.n_image else content.text_scale
         draw_chip(sheet, explanation.labels[player], content, player, scale, box)
-    if content.condition is not None:
-        sheet.frame(_grown(plan.box_of(content.condition), 2))
+    for player in content.condition:
+        sheet.frame(_grown(plan.box_of(player), 2))
     _draw_legend(sheet, content, plan.legend_top)
     return sheet.finish()
 
@@ -274,7 +283,7 @@ def draw_chip(sheet: Sheet, label: str, content: Content, player: int, scale: fl
     value = float(content.values[player])
     fill = colour_of(value / scale)
     sheet.box(box, fill=fill, outline=mix(fill, INK, 0.25), radius=7)
-    has_value = player != content.condition
+    has_value = player not in content.condition
     sheet.text((x, box[1] + (16 if has_value else 22)), label, CHIP_TEXT, ink_on(fill), anchor="mm")
     if has_value:
         sheet.text((x, box[1] + 33), content.told(value), _VALUE_TEXT, ink_on(fill), anchor="mm")
@@ -300,6 +309,9 @@ def _draw_legend(sheet: Sheet, content: Content, top: float) -> None:
         for share, anchor in ((0.0, "la"), (0.5, "ma"), (1.0, "ra")):
             sheet.text((left + w * share, y), content.told((2 * share - 1) * scale), LEGEND_TEXT, MUTED, anchor)
         sheet.text((left + w + 12, y), name, LEGEND_TEXT, MUTED, "la")
+        y += SCALE_LINE
+    for line in _meaning(content, sheet.width):
+        sheet.text((left, y + 2), line, LEGEND_TEXT, MUTED, "la")
         y += SCALE_LINE
     if content.edges:
         _draw_edge_key(sheet, content, y + LINES_KEY - 22 if sheet.width < NARROW else top)
