@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from ..expansion import Expansion
 
 Condition = int | str | Sequence[int | str] | None
+# What a triple of two players with a third one says; of one that no average over coalitions stands behind it is not so.
+TRIPLE = "how much the interaction of {} grows when a part joins, on average over what else is present"
 
 
 def chosen_players(explanation: Expansion, condition: Condition) -> tuple[int, ...]:
@@ -28,7 +30,8 @@ def chosen_players(explanation: Expansion, condition: Condition) -> tuple[int, .
     if condition is None:
         return ()
     explanation.condition(condition)  # says what does not fit
-    return tuple(explanation.find_all(condition if isinstance(condition, tuple | list) else [condition]))
+    given = [condition] if isinstance(condition, str | int | np.integer) else condition
+    return tuple(explanation.find_all(given))
 
 
 def title_of(explanation: Expansion, chosen: Sequence[int]) -> str:
@@ -48,8 +51,7 @@ def meaning_of(explanation: Expansion, chosen: Sequence[int]) -> str:
     """
     if len(chosen) != 2 or explanation.names.rule:
         return ""
-    both = both_quoted(explanation, chosen)
-    return f"how much the interaction of {both} grows when a part joins, on average over what else is present"
+    return TRIPLE.format(both_quoted(explanation, chosen))
 
 
 def words_of(explanation: Expansion, chosen: Sequence[int], largest: float | None) -> str:
