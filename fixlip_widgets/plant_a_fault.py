@@ -19,8 +19,8 @@ from fixlip.pictures.words import model_name
 
 from .controls import labelled, side_by_side
 from .panel import Panel, callback
-from .planting import BUDGETS, SIDES, THINGS, PlantState, Shown, picture_of
-from .planting_words import decisions, drawn_pairs, hint, token_places
+from .planting import SIDES, THINGS, PlantState, Shown, picture_of
+from .planting_words import HINTS, decisions, drawn_pairs, token_places, where
 from .readouts import readout
 from .scene_view import SceneView
 from .views import PairView, data_uri
@@ -57,7 +57,7 @@ class PlantAFault(Panel):
     ) -> None:
         encoders = _checked(encoder, beside, fault)
         self.state = PlantState(encoders, fault, seed, planted)
-        self.state.ask(budgets=BUDGETS[-1:])
+        self.state.ask(sharp=True)
         self._build_controls()
         self.scene = SceneView(palette=list(TINTS))
         self.readout = ipywidgets.HTML()
@@ -99,7 +99,8 @@ class PlantAFault(Panel):
         for encoder, pair in zip(encoders, self.maps, strict=True):
             columns = []
             for side, view in zip(SIDES, pair, strict=True):
-                title = readout(f"<b>{html.escape(model_name(encoder.name))}</b>, {side}")
+                name = html.escape(model_name(encoder.name))
+                title = readout(f'<div style="margin-top:18px"><b>{name}</b>, {side}</div>')
                 columns.append(ipywidgets.VBox([ipywidgets.HTML(title), view], layout={"width": "320px"}))
             rows.append(side_by_side(*columns))
         return [
@@ -202,7 +203,7 @@ class PlantAFault(Panel):
             self.scene.at = {"shortcut": state.badge, "reads": state.label, "binding": []}[state.fault]
             self.scene.boxes = [[UNITS * one / side for one in box] for box in scene.boxes] if painted else []
             self.scene.objects, self.scene.tints = list(state.objects), list(state.tints)
-            self.scene.words = hint(state)
+            self.scene.words, self.scene.hint = where(state), HINTS[state.fault]
 
     def _ask(self) -> None:
         self.state.ask(self.progress, lambda: self._waiting is not None)

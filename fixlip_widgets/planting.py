@@ -186,19 +186,19 @@ class PlantState(State):
         self,
         progress: Callable[[int, int], None] = lambda done, total: None,
         is_stale: Callable[[], bool] = lambda: False,
-        budgets: Sequence[int] = BUDGETS,
+        sharp: bool = False,
     ) -> None:
         """Explain the caption before and after, at first from few masked images, then from more.
 
         Args:
             progress: called with masked images done and wanted; may raise to end it.
             is_stale: whether something else was set up meanwhile; then it ends.
-            budgets: masked images for each answer.
+            sharp: leave out the first, rough answer.
         """
         with self.lock:
             setting, order = self.setting, 3 if self.fault == "binding" else 2
         scores = self.scores(setting)
-        for budget in budgets:
+        for budget in BUDGETS[-1:] if sharp else BUDGETS:
             if is_stale():
                 return
             pairs = []
@@ -209,7 +209,7 @@ class PlantState(State):
                 if setting != self.setting:
                     return
                 self.shown = Shown(setting, scores, tuple(pairs))
-            progress(budget, budgets[-1])
+            progress(budget, BUDGETS[-1])
         kept = {(k, how) for k in range(len(self.encoders)) for how in (setting.before, setting.after)}
         self._known = {key: samples for key, samples in self._known.items() if key in kept}
 

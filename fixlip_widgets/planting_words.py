@@ -4,32 +4,37 @@ from __future__ import annotations
 
 import html
 from collections.abc import Sequence
+from typing import Any
 
 from PIL import Image
 
 from fixlip import Explanation
 from fixlip.emoji.scenes import UNITS
-from fixlip.pictures import Picture
+from fixlip.pictures import Picture, compare
 from fixlip.pictures.drawing import DEVICE
-from fixlip.pictures.layout import scales_of
 from fixlip.pictures.words import model_name
 
 from .planting import SIDES, PlantState, Shown
 from .readouts import number, readout, table
 
+_PUT = "click in the picture to put it there; by keyboard: Tab to it, arrow keys, Enter, and Delete to take it away"
+_PAINT = "click an object, or Tab to it and press Enter, to give it the next colour"
+HINTS = {"shortcut": _PUT, "reads": _PUT, "binding": _PAINT}
 _GAP, _WIDTH = 12, 330  # CSS pixels
 
 
-def hint(state: PlantState) -> str:
-    """Where the thing lies, or how to put one down."""
+def where(state: PlantState) -> str:
+    """Where the thing lies; of painted objects their colours."""
     if state.fault == "binding":
-        return "click an object, or Tab to it and press Enter, to give it the next colour"
+        return ", ".join(
+            f"{word}: {tint or 'its own colour'}" for word, tint in zip(state.objects, state.tints, strict=True)
+        )
     thing, at = ("badge", state.badge) if state.fault == "shortcut" else (f"\u201c{state.word}\u201d", state.label)
     if not at:
-        return "click in the picture, or Tab to it, arrow keys and Enter, to put it there"
+        return "nothing is planted"
     rows, columns = state.encoders[0].grid
     row, column = (min(int(along * n / UNITS), n - 1) + 1 for along, n in ((at[1], rows), (at[0], columns)))
-    return f"the {thing} lies around patch {row},{column}; click elsewhere to move it, Delete takes it away"
+    return f"the {thing} lies around patch {row},{column}"
 
 
 def decisions(shown: Shown, models: Sequence[str]) -> str:
@@ -41,7 +46,7 @@ def decisions(shown: Shown, models: Sequence[str]) -> str:
             wins = shown.wins(m, k)
             pair = [f"{value:.2f}".replace("-", "\u2212") for value in shown.scores[m, k]]
             marked = [f"<b>{text} ✓</b>" if won else text for text, won in zip(pair, (wins, not wins), strict=True)]
-            rows.append([name if k == 0 else "", side, *marked])
+            rows.append([name if k == 0 else "", f'<span style="white-space:nowrap">{side}</span>', *marked])
         told.append(f"<p>{_decision(shown, m, name)}</p>")
     heads = [html.escape(f"\u201c{text}\u201d") for text in (setting.caption, setting.foil)]
     quiet = f"similarities in logits, ✓ the more similar caption; {_quality(shown.explanations[0][1])}"
@@ -54,11 +59,11 @@ def _decision(shown: Shown, m: int, name: str) -> str:
     texts = [html.escape(f"\u201c{text}\u201d") for text in (setting.foil, setting.caption)]
     if not setting.planted:
         return f"{name}: {texts[before]} wins; nothing is planted yet"
-    change = shown.scores[m, 1, 0] - shown.scores[m, 0, 0]
-    moved = f"{texts[1]} {number(float(change))} logits"
+    change = number(float(shown.scores[m, 1, 0] - shown.scores[m, 0, 0]))
+    moved = f"what was planted moves {texts[1]} by {change} logits"
     if before == after:
-        return f"<b>{name}</b> stays with {texts[after]} ({moved})"
-    return f"<b>{name}</b> goes over from {texts[before]} to {texts[after]} ({moved})"
+        return f"<b>{name}</b> stays with {texts[after]}; {moved}"
+    return f"<b>{name}</b> goes over from {texts[before]} to {texts[after]}; {moved}"
 
 
 def _quality(explanation: Explanation) -> str:
@@ -81,32 +86,25 @@ def drawn_pairs(shown: Shown, models: Sequence[str], chosen: Sequence[tuple[int,
         models: their names.
         chosen: of each model the players that its maps are conditioned on.
     """
-    rows, words = [], []
+    rows = []
     for m, (model, pair, kept) in enumerate(zip(models, shown.explanations, chosen, strict=True)):
-        condition = kept or None
-        scale = scales_of(((one, one.condition(kept) if kept else one.values) for one in pair), "auto")
-        tiles = []
-        for k, explanation in enumerate(pair):
-            wins = shown.wins(m, k)
-            text = shown.setting.caption if wins else shown.setting.foil
-            ours, theirs = shown.scores[m, k]
-            ahead = f"\u201c{text}\u201d wins, {max(ours, theirs):.2f} to {min(ours, theirs):.2f}"
-            title = f"{model_name(model)}, {SIDES[k]}: {ahead}"
-            drawn = explanation.draw(condition=condition, edges=0, width=_WIDTH, scale=scale, title=title)
-            tiles.append(drawn.image)
-            words.append(f"{title}. {drawn.words}")
-        rows.append(_joined(tiles, across=True))
-    return Picture(_joined(rows, across=False), "\n".join(words))
+        names = (f"{model_name(model)}, {side}: {_winner(shown, m, k)}" for k, side in enumerate(SIDES))
+        options: dict[str, Any] = {"condition": kept or None, "edges": 0, "width": _WIDTH, "difference": False}
+        rows.append(compare(*pair, names=(next(names), next(names)), **options))
+    return Picture(_below_each_other([row.image for row in rows]), "\n".join(row.words for row in rows))
 
 
-def _joined(tiles: Sequence[Image.Image], across: bool) -> Image.Image:
-    """Pictures beside or below each other."""
-    gap, along = DEVICE * _GAP, 0 if across else 1
-    length = sum(tile.size[along] for tile in tiles) + gap * (len(tiles) - 1)
-    breadth = max(tile.size[1 - along] for tile in tiles)
-    both = Image.new("RGBA", (length, breadth) if across else (breadth, length))
-    at = 0
+def _winner(shown: Shown, m: int, k: int) -> str:
+    text = shown.setting.caption if shown.wins(m, k) else shown.setting.foil
+    best, other = sorted(shown.scores[m, k], reverse=True)
+    return f"\u201c{text}\u201d wins, {best:.2f} to {other:.2f}"
+
+
+def _below_each_other(tiles: Sequence[Image.Image]) -> Image.Image:
+    gap = DEVICE * _GAP
+    both = Image.new("RGBA", (max(t.width for t in tiles), sum(t.height + gap for t in tiles) - gap))
+    top = 0
     for tile in tiles:
-        both.paste(tile, (at, 0) if across else (0, at))
-        at += tile.size[along] + gap
+        both.paste(tile, (0, top))
+        top += tile.height + gap
     return both

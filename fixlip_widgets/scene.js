@@ -35,9 +35,10 @@ function build(view) {
   view.spot = spotOf(model);
   view.outline = live && model.get("thing").length ? buildOutline(view, svg) : null;
   if (!view.outline) model.get("boxes").forEach((box, k) => live && buildObject(view, svg, box, k));
-  view.told = Object.assign(document.createElement("div"), { className: "told", textContent: model.get("words") });
+  const line = (name, text) => Object.assign(document.createElement("div"), { className: name, textContent: text });
+  view.told = line("told", model.get("words"));
   view.told.setAttribute("role", "status");
-  root.append(view.told);
+  root.append(view.told, ...(live ? [line("hint", model.get("hint"))] : []));
 }
 
 const spotOf = (model) => {
@@ -134,7 +135,7 @@ function rebuild(view) {
   if (at >= 0) focusable()[at]?.focus();
 }
 
-const BUILT_ANEW = ["thing", "boxes", "tints", "grid", "named", "live"];
+const BUILT_ANEW = ["thing", "boxes", "tints", "grid", "named", "live", "hint"];
 
 function render({ model, el }) {
   const view = { model, root: document.createElement("div") };

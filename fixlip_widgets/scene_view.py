@@ -19,7 +19,7 @@ class SceneView(anywidget.AnyWidget):
     `name` of the picture, `thing` (width and height of what is put down; empty where objects are painted instead),
     `round` if it is a disc, `named`, what it is called, and `at`, where its middle is (empty: nowhere); `boxes` (left,
     top, right, bottom), names and `tints` of the `objects`, which a click turns to the next of the `palette`; `words`
-    below the picture.
+    below the picture, and a `hint` on what a click does.
     """
 
     _esm = FOLDER / "scene.js"
@@ -36,5 +36,6 @@ class SceneView(anywidget.AnyWidget):
     objects: traitlets.List[Any] = traitlets.List().tag(sync=True)
     tints: traitlets.List[Any] = traitlets.List().tag(sync=True)
     palette: traitlets.List[Any] = traitlets.List().tag(sync=True)
+    hint = traitlets.Unicode().tag(sync=True)
     words = traitlets.Unicode().tag(sync=True)
     live = traitlets.Bool(True).tag(sync=True)

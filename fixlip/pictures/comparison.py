@@ -33,6 +33,7 @@ def compare(
     edges: int = 5,
     scaling: str = "auto",
     width: int = 420,
+    difference: bool = True,
 ) -> Picture:
     """Draw two explanations and, where they have as many players, the first minus the second, all on one scale.
 
@@ -49,6 +50,7 @@ def compare(
         scaling: patches and tokens on one scale ("joint"), each on its own ("separate"), or as they need it ("auto"),
             as in `fixlip.pictures.draw`; the same in all pictures.
         width: of each picture, in CSS pixels.
+        difference: whether it is shown, too, where there is one.
 
     Returns:
         the pictures in a row, for a notebook or to `save`.
@@ -62,7 +64,7 @@ def compare(
         raise ValueError(f"names: got {names!r}, wanted two different names.")
     alike = (first.n_image, first.n_text) == (second.n_image, second.n_text)
     one_unit = first.unit_name == second.unit_name
-    if alike and one_unit:
+    if difference and alike and one_unit:
         shown[f"{names[0]} minus {names[1]}"] = first - second
     check_options(edges, scaling, None, width)
     values = [e.values if condition is None else e.condition(condition) for e in shown.values()]
