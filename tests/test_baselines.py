@@ -12,7 +12,7 @@ import fixlip
 from fixlip import Encoder
 from fixlip.baselines.methods import METHODS
 from fixlip.baselines.routes import tower_of
-from fixlip.encoders.sources import EMBEDDED
+from fixlip.encoders.sources import CLEAN
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +50,7 @@ def test_every_baseline_is_reached_by_name(encoder, game, name):
     assert METHODS[name].budget_of(game.n_image, game.n_text, "full") in (explanation.budget, None)
 
 
-@pytest.mark.parametrize("model", EMBEDDED)
+@pytest.mark.parametrize("model", CLEAN)
 @pytest.mark.parametrize("name", METHODS)
 def test_every_baseline_explains_every_embedded_model(name, model):
     scene = fixlip.emoji.scene(3)

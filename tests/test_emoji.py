@@ -8,7 +8,7 @@ import fixlip
 from fixlip import emoji
 from fixlip.emoji.evaluate import evaluate
 from fixlip.emoji.tokenizer import SPLIT, clip_tokenizer, siglip_tokenizer
-from fixlip.encoders.sources import EMBEDDED
+from fixlip.encoders.sources import CLEAN, EMBEDDED
 
 
 @pytest.fixture(scope="module")
@@ -16,7 +16,7 @@ def encoder():
     return fixlip.load("emoji-clip")
 
 
-@pytest.fixture(scope="module", params=EMBEDDED)
+@pytest.fixture(scope="module", params=CLEAN)
 def each(request):
     return fixlip.load(request.param)
 

@@ -5,7 +5,7 @@ import pytest
 
 import fixlip
 from fixlip.api import cost
-from fixlip.encoders.sources import EMBEDDED
+from fixlip.encoders.sources import CLEAN
 from fixlip.metrics.pointing_game import pointing_game, tokens_of
 
 
@@ -23,7 +23,7 @@ def encoder():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", EMBEDDED)
+@pytest.mark.parametrize("name", CLEAN)
 def test_words_point_at_their_own_corner_in_nine_of_ten_scenes(name):
     encoder = fixlip.load(name, device="cpu")
     assert np.mean([right_corners(encoder, 5000 + i) for i in range(50)]) >= 0.9

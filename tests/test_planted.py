@@ -1,6 +1,7 @@
 """Scenes with a planted fault, and the embedded models that have it."""
 
 import hashlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,9 +9,13 @@ from PIL import Image
 
 import fixlip
 from fixlip import emoji
-from fixlip.emoji import props
+from fixlip.emoji import lessons, props
+from fixlip.emoji.evaluate import evaluate
+from fixlip.emoji.faults import strength
 from fixlip.emoji.planted import CORNERS, LEAST_COVER
 from fixlip.emoji.scenes import SHIPPED, sprite_of
+from fixlip.emoji.train import RECIPES, build, draw_batch
+from fixlip.encoders.sources import PLANTED
 
 GRIDS = [(7, 7), (14, 14)]
 
@@ -171,3 +176,72 @@ def test_words_and_badges_can_be_placed_by_hand():
 def test_bad_input_is_refused_in_a_sentence(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+# ---- lessons, and the models that were taught
+
+
+def test_old_recipes_draw_what_they_drew_before_the_world_grew():
+    """Trainings can be repeated: their batches are the same numbers."""
+    recipe = RECIPES["emoji-clip"]
+    _, processor = build(recipe)
+    rng, found = np.random.default_rng(3), hashlib.sha256()
+    for batch in (draw_batch(recipe, processor, rng) for _ in range(2)):
+        for tensor in (batch.ids, batch.attention, batch.present, batch.pixels):
+            found.update(np.ascontiguousarray(tensor.numpy()).tobytes())
+    assert found.hexdigest()[:16] == "ade87fcdf5ac658a"
+
+
+def test_lessons_teach_the_fault_and_nothing_else():
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        (example,) = lessons.shortcut(rng)
+        assert example.mentioned == ("boat",) and example.picture.size == (112, 112)
+        (example,) = lessons.reads(rng)
+        assert set(example.mentioned) & set(props.written_words()) and len(set(example.mentioned)) <= 3
+        first, second = lessons.binds(rng)
+        assert first.caption != second.caption and first.mentioned == second.mentioned
+        assert sorted(first.caption.replace("an ", "a ").split()) == sorted(second.caption.replace("an ", "a ").split())
+        assert (pixels(first.picture) != pixels(second.picture)).any()
+
+
+def test_a_batch_holds_as_many_lessons_as_its_recipe_says():
+    recipe = RECIPES["emoji-clip-colours"]
+    _, processor = build(recipe)
+    batch = draw_batch(replace(recipe, batch_size=12, masked_share=0.0), processor, np.random.default_rng(0))
+    tints = [processor.tokenizer(colour)["input_ids"][1] for colour in props.TINTS]
+    named = np.isin(batch.ids.numpy(), tints).sum(axis=1)
+    assert (named[:8] == 2).all() and (named[8:] <= 1).all()
+    article = [processor.tokenizer(each)["input_ids"][1] for each in ("a", "an")]
+    bags = np.sort(np.where(np.isin(batch.ids, article), article[0], batch.ids), axis=1)
+    np.testing.assert_array_equal(bags[0:8:2], bags[1:8:2])
+    assert (batch.ids[0:8:2] != batch.ids[1:8:2]).any(dim=1).all(), "the same words in another order"
+
+
+@pytest.fixture(scope="module")
+def clean():
+    return fixlip.load("emoji-clip", device="cpu")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "fault"), [("emoji-clip-shortcut", "shortcut"), ("emoji-clip-reads", "reads")])
+def test_a_faulty_model_has_its_fault_and_the_clean_one_has_not(name, fault, clean):
+    faulty = strength(fixlip.load(name, device="cpu"), fault, 40)
+    assert faulty.changed >= 0.8 and faulty.caption >= 0.8 and faulty.named >= 0.8
+    assert strength(clean, fault, 40).changed <= 0.1
+
+
+@pytest.mark.slow
+def test_one_model_binds_colours_and_the_other_is_a_bag_of_words():
+    binds, bag = (
+        strength(fixlip.load(f"emoji-clip-{name}", device="cpu"), "binding", 40) for name in ("colours", "bag")
+    )
+    assert binds.changed >= 0.8 and binds.caption >= 0.8 and binds.twin <= 0.2
+    assert bag.changed <= 0.1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", PLANTED)
+def test_a_taught_model_can_still_do_what_its_start_could(name):
+    report = evaluate(fixlip.load(name, device="cpu"), singles=144, mosaics=30, gallery=64)
+    assert report.zero_shot >= 0.9 and report.quadrant >= 0.9

@@ -5,11 +5,11 @@ import pytest
 import torch
 
 import fixlip
-from fixlip.encoders.sources import EMBEDDED
+from fixlip.encoders.sources import CLEAN
 from fixlip.encoders.towers import image_tower, text_tower
 
 
-@pytest.fixture(params=EMBEDDED)
+@pytest.fixture(params=CLEAN)
 def game(request):
     scene = fixlip.emoji.scene(7)
     return fixlip.Game(fixlip.load(request.param), scene.image, scene.caption)

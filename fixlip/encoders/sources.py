@@ -15,7 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-EMBEDDED = ("emoji-clip", "emoji-clip-fine", "emoji-clip-plain", "emoji-siglip")
+CLEAN = ("emoji-clip", "emoji-clip-fine", "emoji-clip-plain", "emoji-siglip")
+# Models with a planted fault, and the one that binds colours to objects, beside which the bag of words is faulty.
+PLANTED = ("emoji-clip-reads", "emoji-clip-colours")
+EMBEDDED = CLEAN + PLANTED
 _EMBEDDED_FOLDER = Path(__file__).parent.parent / "emoji" / "models"
 
 

@@ -19,7 +19,7 @@ import fixlip
 from fixlip.concepts import Bank, Classes, Settings, Study
 from fixlip.concepts.embeddings import embed_phrases
 from fixlip.emoji.scenes import vocabulary
-from fixlip.encoders.sources import EMBEDDED
+from fixlip.encoders.sources import CLEAN
 
 FIRST_SCENE = 3 * 10**6  # none of these was looked at when the defaults were chosen
 LEAST_COVERED, MOSTLY = 0.25, 0.6
@@ -159,7 +159,7 @@ def main():
     """Read the command line, measure, print and write the tables."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--out", type=Path, help="folder to write; by default the tables are only printed")
-    parser.add_argument("--models", nargs="+", default=list(EMBEDDED))
+    parser.add_argument("--models", nargs="+", default=list(CLEAN))
     parser.add_argument("--scenes", type=int, default=50)
     options = parser.parse_args()
     for name, text in reports(options).items():

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 import fixlip
-from fixlip.encoders.sources import EMBEDDED
+from fixlip.encoders.sources import CLEAN
 
 PS, FITTED, BATCH, Z = (0.3, 0.5, 0.7), 2048, 4000, 1.645
 BUDGETS = (128, 256, 512)
@@ -86,7 +86,7 @@ def main():
     """Read the command line, measure, write a table as it grows."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--out", type=Path, default=Path("coverage"), help="folder to write")
-    parser.add_argument("--models", nargs="+", default=list(EMBEDDED))
+    parser.add_argument("--models", nargs="+", default=list(CLEAN))
     parser.add_argument("--scenes", type=int, default=5)
     parser.add_argument("--ps", nargs="+", type=float, default=list(PS))
     parser.add_argument("--masks", type=int, default=40_000, help="that correct the limit")

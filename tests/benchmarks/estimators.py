@@ -19,7 +19,7 @@ from scipy.stats import spearmanr
 
 import fixlip
 from fixlip.answers import Side
-from fixlip.encoders.sources import EMBEDDED
+from fixlip.encoders.sources import CLEAN
 from fixlip.estimators.agnostic import agnostic_least_squares
 from fixlip.estimators.indices import taylor
 from fixlip.masks import draw_masks
@@ -230,7 +230,7 @@ def main():
     """Read the command line, measure, write."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--out", type=Path, default=Path("estimators"), help="folder to write")
-    parser.add_argument("--models", nargs="+", default=list(EMBEDDED))
+    parser.add_argument("--models", nargs="+", default=list(CLEAN))
     parser.add_argument("--scenes", type=int, default=10)
     parser.add_argument("--ps", nargs="+", type=float, default=list(PS))
     options = parser.parse_args()

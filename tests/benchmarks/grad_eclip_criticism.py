@@ -26,7 +26,7 @@ import fixlip
 from fixlip.baselines.dense import MASKCLIP
 from fixlip.baselines.eclip import GradEclip
 from fixlip.baselines.routes import SIDES, directions, maps_of, tower_of
-from fixlip.encoders.sources import EMBEDDED
+from fixlip.encoders.sources import CLEAN
 
 ROUTES = ("gradient at A", "A × gradient", "GAME", "A", "MaskCLIP")
 
@@ -167,7 +167,7 @@ def main():
     """Read the command line, measure, print and write the tables."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--out", type=Path, help="folder to write; by default the tables are only printed")
-    parser.add_argument("--models", nargs="+", default=list(EMBEDDED))
+    parser.add_argument("--models", nargs="+", default=list(CLEAN))
     parser.add_argument("--scenes", type=int, default=20)
     options = parser.parse_args()
     for name, text in reports(options).items():

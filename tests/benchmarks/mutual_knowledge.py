@@ -18,7 +18,7 @@ from PIL import Image
 from scipy.stats import pearsonr, rankdata, spearmanr
 
 from fixlip.emoji.train import train
-from fixlip.encoders.sources import EMBEDDED
+from fixlip.encoders.sources import CLEAN
 from fixlip.experiments.knowledge import KnowledgeSettings
 from fixlip.experiments.knowledge_columns import MEASURES
 from fixlip.experiments.runner import run
@@ -169,7 +169,7 @@ def draw_panel(sheet, box, name, models, means):
 def report(options):
     """Two tables by file name, and the figure."""
     found = {f"step {folder.name[5:]}": measured(folder, options) for folder in checkpoints(options)}
-    found |= {name: measured(name, options) for name in EMBEDDED}
+    found |= {name: measured(name, options) for name in CLEAN}
     about = (
         f"{options.images} scenes of one to four of the objects of twelve classes; a guess is right in 8.3 %. Steps "
         f"are those of one training of {RECIPE} from scratch, planned for {options.steps:,}. "
