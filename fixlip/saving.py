@@ -1,16 +1,16 @@
-"""What is saved of an explanation, and under which names; `files` does the writing."""
+"""What is saved of an `Explanation`, and under which names; `files` does the writing."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeVar
 
 from . import files
 from .triples import packed, unpacked
 
-if TYPE_CHECKING:
-    from .explanation import Explanation
+E = TypeVar("E")
 
 _FACTS = (
     "constant",
@@ -37,7 +37,7 @@ _OPTIONAL = {
 }
 
 
-def write(explanation: Explanation, path: str | os.PathLike[str]) -> Path:
+def write(explanation: Any, path: str | os.PathLike[str]) -> Path:
     """Write an explanation, picture included, as a NumPy archive (.npz)."""
     arrays = {name: getattr(explanation, name) for name in _WANTED}
     if explanation.stderr is not None:
@@ -49,7 +49,7 @@ def write(explanation: Explanation, path: str | os.PathLike[str]) -> Path:
     return files.write(path, arrays, {name: getattr(explanation, name) for name in _FACTS}, explanation.subject)
 
 
-def read(path: str | os.PathLike[str], make: type[Explanation]) -> Explanation:
+def read(path: str | os.PathLike[str], make: Callable[..., E]) -> E:
     """The explanation that `write` wrote.
 
     Raises:

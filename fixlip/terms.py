@@ -1,16 +1,13 @@
-"""Terms: the entries of an expansion by strength, and as the columns of a table."""
+"""Terms: the entries of an `Expansion` by strength, and as the columns of a table."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from .masks import FloatArray
 from .triples import triple_indices
-
-if TYPE_CHECKING:
-    from .expansion import Expansion
 
 KINDS = ("crossmodal", "pairs", "players", "all", "coefficients", "triples", "word-pairs")
 _OF_TRIPLES = ("triples", "word-pairs")
@@ -29,7 +26,7 @@ class Term(NamedTuple):
     stderr: float | None = None
 
 
-def strongest(expansion: Expansion, k: int, kind: str) -> list[Term]:
+def strongest(expansion: Any, k: int, kind: str) -> list[Term]:
     """The `k` strongest terms of a kind that are not zero.
 
     Raises:
@@ -68,12 +65,12 @@ def _largest(numbers: FloatArray, at: tuple[Any, ...], k: int) -> list[tuple[flo
     return [(float(value), tuple(one)) for value, one in zip(values[chosen], places.tolist(), strict=True)]
 
 
-def _term(expansion: Expansion, players: tuple[int, ...], value: float, errors: FloatArray | None) -> Term:
+def _term(expansion: Any, players: tuple[int, ...], value: float, errors: FloatArray | None) -> Term:
     error = None if errors is None else float(errors[players])
     return Term(players, tuple(expansion.labels[i] for i in players), value, error)
 
 
-def columns_of(expansion: Expansion, kind: str) -> dict[str, list[Any]]:
+def columns_of(expansion: Any, kind: str) -> dict[str, list[Any]]:
     """All terms but zeros as columns, strongest first; see `Expansion.table`."""
     n = expansion.n_players
     most = 1 + n * (n + 1) // 2 + (0 if expansion.triples is None else n * (n - 1) * (n - 2) // 6)
@@ -90,7 +87,7 @@ def columns_of(expansion: Expansion, kind: str) -> dict[str, list[Any]]:
     return columns
 
 
-def _describe(expansion: Expansion, players: list[int | None]) -> dict[str, list[Any]]:
+def _describe(expansion: Any, players: list[int | None]) -> dict[str, list[Any]]:
     """Columns that tell players apart, also where two have one label."""
     rows: list[tuple[Any, ...]] = []
     for i in players:

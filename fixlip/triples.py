@@ -11,20 +11,15 @@ so the coefficient of a pair is no longer its average effect: `Explanation.pair_
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .masks import BoolArray, FloatArray, IntArray
 
-if TYPE_CHECKING:
-    from .explanation import Explanation
-
 # All triples of so many players are 216 MB of doubles; those of 14 x 14 patches and 8 words are 68 MB.
 MOST_PLAYERS = 300
-A = TypeVar("A")
 
 
 def check_players(n_players: int) -> int:
@@ -109,30 +104,3 @@ def unpacked(values: NDArray[Any], n_players: int) -> FloatArray:
         start += len(pairs[0])
         place(triples, i, block + block.T)
     return triples
-
-
-def refine(second: Explanation, triples: FloatArray, **changes: Any) -> Explanation:
-    """The explanation of third order whose `second_order()` is the given one.
-
-    Args:
-        second: of second order.
-        triples: (n, n, n) of the same index: D_ijk, for weighted Banzhaf interactions.
-        changes: what else changes: `triple_errors`, `expected_faithfulness`.
-    """
-    triples = np.asarray(triples, np.float64)
-    p, of_pairs = second.p, triples.sum(axis=2)
-    total = of_pairs.sum(axis=1) / 2
-    # Of one player p^2 sum_{j<k} for averages at p; of averages over p the mean of p^2, a third, takes the place.
-    third = p**2 if second.index == "banzhaf" else 1 / 3
-    numbers = {
-        "constant": second.constant - (p**3 * total.sum() / 3 if second.index == "banzhaf" else 0.0),
-        "attributions": second.attributions + (2 * p**2 - third) * total,
-        "interactions": second.interactions - p * of_pairs,
-        "triples": triples,
-        "order": 3,
-        "stderr": None,
-        "value_errors": second.value_stderr,
-        "pair_errors": second.pair_stderr,
-        "expected_faithfulness": None,
-    }
-    return replace(second, **(numbers | changes))

@@ -1,3 +1,10 @@
+import os
+
+# Workers share the processor: one thread each, in what they start as well, such as the chapters' kernels. OpenMP reads
+# this once, when torch is loaded.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import numpy as np
 import pytest
 from toys import ORACLES

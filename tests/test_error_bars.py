@@ -177,6 +177,28 @@ def test_standard_errors_are_those_of_the_posterior(samples, truth, p):
     assert (found.stderr[0] > 0).all() and (found.stderr[1][np.triu_indices(9, 1)] > 0).all()
 
 
+@pytest.mark.parametrize("p", PS)
+def test_standard_errors_of_triples_are_those_of_the_posterior(samples, truth, p):
+    """Of triples across the sides, and bounds of those within a sampled one; values and pairs as without triples."""
+    found, second = samples.explain(p, order=3), samples.explain(p)
+    n_image, sampled = truth.shape[0], [k in truth.sides for k in (0, 1)]
+    _, pairs = truth.terms(p)
+    images, texts = truth.grids
+    h = [np.repeat(column[:, None], len(texts), 1) for column in images.T]
+    h += [np.repeat(column[None], len(images), 0) for column in texts.T]
+    factors = {k: truth.calibration(k, p) for k in truth.sides}
+    for i, j, k in itertools.combinations(range(9), 3):
+        expected = truth.error(factors, pairs[i, j] * (h[k] - p) / (p * (1 - p)), False)
+        side = 0 if k < n_image else 1 if i >= n_image else None
+        if side is None or not sampled[side]:
+            assert found.triple_errors[i, j, k] == pytest.approx(expected, rel=1e-4)
+        else:
+            assert found.triple_errors[i, j, k] >= expected * (1 - 1e-6)
+    np.testing.assert_allclose(found.value_stderr, second.value_stderr)
+    np.testing.assert_allclose(found.pair_stderr, second.pair_stderr)
+    assert found.stderr is None
+
+
 @pytest.mark.parametrize("samples", [("rough", "both sampled")], indirect=True, ids=["rough"])
 def test_calibration_counts_in_these_tests(samples, truth):
     """It is never below one, so that cases in which it is one would not tell whether it is used."""
@@ -202,11 +224,11 @@ def test_standard_errors_of_shapley_indices_are_averages_over_p(samples, truth, 
     np.testing.assert_allclose(found.stderr[1], interactions, rtol=0.05, atol=1e-9)
 
 
-@pytest.mark.parametrize("order", [1, 2])
+@pytest.mark.parametrize("order", [1, 2, 3])
 @pytest.mark.parametrize("p", [0.4, 0.5])
 def test_expected_faithfulness_is_that_of_fits_without_the_mask_they_are_compared_with(samples, truth, p, order):
     """Every pair of masks by a fit without its image mask and one without its text mask."""
-    coefficients = []  # at each mask of a side: terms of order 0, 1 and 2 of the fit without it, (d,) each
+    coefficients = []  # at each mask of a side: terms of order 0, 1, 2 and 3 of the fit without it, (d,) each
     for k, side in enumerate((samples.image_side, samples.text_side)):
         chances, grid = truth.chances(p)[k], truth.grids[k]
         h, rows = (grid - p) / (p * (1 - p)), []
@@ -216,10 +238,13 @@ def test_expected_faithfulness_is_that_of_fits_without_the_mask_they_are_compare
             first = offset @ (h * chances[:, None]).T @ mean
             second = np.einsum("i,j,xi,xj,x,xd->d", offset, offset, h, h, chances, mean)
             second -= np.einsum("i,xi,x,xd->d", offset**2, h**2, chances, mean)
-            rows.append((chances @ mean, first, second / 2))
+            third = np.zeros_like(first)
+            for three in itertools.combinations(range(len(mask)), 3):
+                third += offset[list(three)].prod() * (h[:, three].prod(axis=1) * chances) @ mean
+            rows.append((chances @ mean, first, second / 2, third))
         coefficients.append(np.array(rows))
     image, text = coefficients
-    predicted = sum(image[:, a] @ text[:, b].T for a, b in itertools.product(range(3), range(3)) if a + b <= order)
+    predicted = sum(image[:, a] @ text[:, b].T for a, b in itertools.product(range(4), range(4)) if a + b <= order)
     values = np.asarray(samples.image_side.embeddings) @ np.asarray(samples.text_side.embeddings).T
     weights = np.outer(truth.weights(0, p), truth.weights(1, p))
     spread = np.sum(weights * (values - np.sum(weights * values)) ** 2)

@@ -37,15 +37,25 @@ def computed(values, n, index, order):
     return computer(index, order=order)
 
 
+def triples_of(game, explanation):
+    """Those of a patch with two tokens, which are all there are."""
+    n, others = game.n_image, explanation.triples.copy()
+    for axis in range(3):
+        others[tuple(slice(0, n) if k == axis else slice(n, None) for k in range(3))] = 0
+    assert not others.any() and (explanation.order, explanation.unit) == (3, "scores")
+    assert not explanation.attributions.any() and not explanation.interactions.any()
+    found = explanation.triples[:n, n:, n:]
+    assert explanation.values.sum() == pytest.approx(found.sum() / 2), "nothing is lost or counted twice"
+    return found
+
+
 @pytest.mark.parametrize("base", BASES)
 @pytest.mark.parametrize(("index", "theirs"), [("shapley", ("SV", "SII")), ("banzhaf", ("BV", "BII"))])
 def test_values_and_interactions_of_words_equal_shapiqs(game, base, index, theirs):
     n, n_image = game.n_text, game.n_image
     maps = maps_of(game, route_of(base), "image", enumerate_masks(n))
-    second, third = (
-        metagame(game, base, index=index),
-        third_order(game, base, index=index).triples[: game.n_image, game.n_image :, game.n_image :],
-    )
+    second = metagame(game, base, index=index)
+    third = triples_of(game, third_order(game, base, index=index))
     pairs = list(combinations(range(n), 2))
     # Logits of 30 in float32 leave so much, and interactions add up 32 of them.
     tolerance = 1e-5 * np.abs(maps).max() * 2**n
@@ -75,7 +85,7 @@ def test_weighted_banzhaf_values_and_interactions_by_definition(game, p):
                 total += (-1) ** (len(among) - size) * np.array(weights) @ maps[rows]
         return total
 
-    second, third = metagame(game, "game", p), third_order(game, "game", p)
+    second, third = metagame(game, "game", p), triples_of(game, third_order(game, "game", p))
     for i in range(n):
         np.testing.assert_allclose(second.interactions[: game.n_image, game.n_image + i], average((i,)), atol=1e-9)
     for i, j in combinations(range(n), 2):
@@ -159,7 +169,7 @@ def test_captions_of_thirty_tokens(long_game, index):
     again = metagame(long_game, "game", index=index, budget=201)
     np.testing.assert_array_equal(explanation.interactions, again.interactions)
     assert (metagame(long_game, "game", index=index, budget=201, seed=1).interactions != again.interactions).any()
-    third = third_order(long_game, "gradient-input", index=index, budget=600)
+    third = triples_of(long_game, third_order(long_game, "gradient-input", index=index, budget=600))
     assert third.shape == (long_game.n_image, 30, 30) and np.isfinite(third).all()
 
 

@@ -105,7 +105,7 @@ class ContrastReadout(Readout):
         error, variance = (float(of_images @ _mean_square(*two)) for two in (missed, spread))
         return 1 - error / variance if variance > 1e-12 else None
 
-    def contributions(self, p: float) -> Iterator[tuple[Contribution, slice, slice]]:
+    def _contributions(self, p: float) -> Iterator[tuple[Contribution, slice, slice]]:
         """What each of three sides adds that was sampled: the image, the caption, the foil; independent of each other.
 
         The image meets both captions' difference; either caption meets the image as it does alone.

@@ -7,9 +7,9 @@ import numpy as np
 from ..explanation import Explanation
 from ..masks import MAX_ENUMERATED_PLAYERS, BoolArray, FloatArray, check_p, enumerate_masks, mask_weights
 from ..subject import AnyGame, Subject, ask
-from ..triples import place, refine
+from ..triples import place
 from .indices import check_index, coefficients
-from .thirds import averaged
+from .thirds import averaged, refine
 
 
 def exact(game: AnyGame, p: float = 0.5, index: str = "banzhaf", order: int = 2) -> Explanation:

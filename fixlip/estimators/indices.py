@@ -28,7 +28,7 @@ ALIASES = {"banzhaf": ("FBII", "WBII"), "shapley": ("FSII",), "sii": ("k-SII",)}
 Derivatives = Callable[[float], tuple[float, FloatArray, FloatArray]]
 # Derivatives are polynomials in p of degree n - 1 at most; with so many nodes the quadrature is exact for 60 players,
 # and for more it errs by far less than anything that was estimated.
-_MAX_NODES = 32
+MAX_NODES = 32
 
 
 def check_index(index: str) -> str:
@@ -80,7 +80,7 @@ class Node(NamedTuple):
     of_pair: float
 
 
-def quadrature(n_players: int, index: str, nodes: int = _MAX_NODES) -> list[Node]:
+def quadrature(n_players: int, index: str, nodes: int = MAX_NODES) -> list[Node]:
     """Gauss-Legendre nodes in (0, 1) for the index "shapley" or "sii"; the weights sum to one."""
     points, weights = np.polynomial.legendre.leggauss(min(nodes, n_players // 2 + 2))
     return [

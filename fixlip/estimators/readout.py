@@ -17,9 +17,10 @@ import torch
 from ..answers import Answers, Side
 from ..explanation import Explanation
 from ..masks import FloatArray
+from ..triples import check_players
 from .indices import check_index, coefficients, quadrature
 from .surrogate import Surrogate, to_numpy
-from .thirds import third_order
+from .thirds import averaged, derivatives, refine, variances
 
 # Error bars of Shapley indices are averages over p of smooth functions; a few nodes do.
 _ERROR_NODES = 5
@@ -56,7 +57,7 @@ class Readout:
         """
         index = check_index(index)
         if order == 3:
-            return third_order(self, p, index, errors)
+            return self._third_order(p, index, errors)
         found = coefficients(self.derivatives, self.answers.subject.n_players, index, p, self._ends(index))
         at = p if index == "banzhaf" else 0.5
         second = Explanation(*found, p=at, index=index, estimator="kernel", **self.answers.about())
@@ -69,6 +70,37 @@ class Readout:
             value_errors=self.standard_errors(p, index, 1)[0] if order == 2 else None,
             expected_faithfulness=self.expected_faithfulness(p, order) if index == "banzhaf" else None,
         )
+
+    def _third_order(self, p: float, index: str, errors: bool) -> Explanation:
+        """The same with triples: what order 2 says stays what it is, but for its coordinates (see `refine`).
+
+        On one core, 206 players (14 x 14 patches) take a third of a second and 68 MB for triples, as much again for
+        their standard errors, and 300 MB in between; 59 players (7 x 7) a few hundredths and 4 MB. Shapley indices take
+        up to 32 times as long.
+        """
+        n = check_players(self.answers.subject.n_players)
+        second = self.explain(p, index, 2, errors=False)
+        triples = averaged(lambda at: self._logits(derivatives(self.image, self.text, at)), n, index, p)
+        if not errors:
+            return refine(second, triples)
+
+        def deviations(at: float) -> FloatArray:
+            added = ((one.triples(), own, other) for one, own, other in self._contributions(at))
+            return self._deviations(variances(added, n, self.image.device))
+
+        return refine(
+            replace(
+                second,
+                value_errors=self.standard_errors(p, index, 1)[0],
+                pair_errors=self.standard_errors(p, index, 2)[1],
+            ),
+            triples,
+            triple_errors=averaged(deviations, n, index, p, _ERROR_NODES),
+            expected_faithfulness=self.expected_faithfulness(p, 3) if index == "banzhaf" else None,
+        )
+
+    def _logits(self, tensor: torch.Tensor) -> FloatArray:
+        return to_numpy(tensor.mul_(self.answers.scale))
 
     def derivatives(self, p: float) -> tuple[float, FloatArray, FloatArray]:
         """E_p[v], D_i of shape (n,) and D_ij, (n, n), of the value in logits."""
@@ -162,7 +194,7 @@ class Readout:
         n = self.answers.subject.n_players
         single = torch.zeros(n, dtype=torch.float64, device=self.image.device)
         pairs = single.new_zeros(n, n)
-        for added, own, other in self.contributions(p):
+        for added, own, other in self._contributions(p):
             single[own] += added.own_single(share)
             single[other] += added.other_single(share)
             if order == 2:
@@ -171,9 +203,9 @@ class Readout:
                 pairs[own, other] += added.cross_pairs()
                 pairs[other, own] += added.cross_pairs().T
         pairs.fill_diagonal_(0.0)
-        return self.deviations(single), self.deviations((pairs + pairs.T) / 2)
+        return self._deviations(single), self._deviations((pairs + pairs.T) / 2)
 
-    def contributions(self, p: float) -> Iterator[tuple[Contribution, slice, slice]]:
+    def _contributions(self, p: float) -> Iterator[tuple[Contribution, slice, slice]]:
         """What each side that was sampled adds; its players and those that it meets."""
         n_image, n = self.answers.subject.n_image, self.answers.subject.n_players
         surrogates, players = (self.image, self.text), (slice(0, n_image), slice(n_image, n))
@@ -182,7 +214,7 @@ class Readout:
                 added = Contribution(surrogates[side], surrogates[opposite], p, self.weights_at(p, side))
                 yield added, players[side], players[opposite]
 
-    def deviations(self, variances: torch.Tensor) -> FloatArray:
+    def _deviations(self, variances: torch.Tensor) -> FloatArray:
         """Standard deviations in logits; rounding may have left variances a little below zero."""
         return to_numpy(abs(self.answers.scale) * variances.clamp(min=0.0).sqrt())
 

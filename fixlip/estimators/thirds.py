@@ -6,79 +6,83 @@ and a word as D_kl f and D_i g, and three of one side meet the other's average. 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 
+from ..explanation import Explanation
 from ..masks import FloatArray
-from ..triples import check_players, refine
-from .indices import quadrature, weight_of_triple
-from .surrogate import to_numpy
-
-if TYPE_CHECKING:
-    from ..explanation import Explanation
-    from .readout import Readout
-
-# As in `readout`, error bars of Shapley indices take a few values of p only.
-_ERROR_NODES = 5
+from .indices import MAX_NODES, quadrature, weight_of_triple
+from .surrogate import Surrogate
 
 
-def third_order(readout: Readout, p: float, index: str, errors: bool = True) -> Explanation:
-    """The explanation of third order at p; arguments as for `Readout.explain`.
+def refine(second: Explanation, triples: FloatArray, **changes: Any) -> Explanation:
+    """The explanation of third order whose `second_order()` is the given one.
 
-    Its second-order part is that of order 2. Triples of 14 x 14 patches and 8 words take about a second and 68 MB, and
-    their standard errors as much again.
+    Args:
+        second: of second order.
+        triples: (n, n, n) of the same index: D_ijk, for weighted Banzhaf interactions.
+        changes: what else changes: `triple_errors`, `expected_faithfulness`.
     """
-    check_players(readout.answers.subject.n_players)
-    second = readout.explain(p, index, 2, errors=False)
-    if errors:
-        singles, pairs = readout.standard_errors(p, index, 1)[0], readout.standard_errors(p, index, 2)[1]
-        second = replace(second, value_errors=singles, pair_errors=pairs)
-    found = averaged(lambda at: derivatives(readout, at), readout.answers.subject.n_players, index, p)
-    if not errors:
-        return refine(second, found)
-    told = averaged(lambda at: standard_errors(readout, at), readout.answers.subject.n_players, index, p, _ERROR_NODES)
-    faithful = readout.expected_faithfulness(p, 3) if index == "banzhaf" else None
-    return refine(second, found, triple_errors=told, expected_faithfulness=faithful)
+    triples = np.asarray(triples, np.float64)
+    p, of_pairs = second.p, triples.sum(axis=2)
+    total = of_pairs.sum(axis=1) / 2
+    # Of one player p^2 sum_{j<k} for averages at p; of averages over p the mean of p^2, a third, takes the place.
+    third = p**2 if second.index == "banzhaf" else 1 / 3
+    numbers = {
+        "constant": second.constant - (p**3 * total.sum() / 3 if second.index == "banzhaf" else 0.0),
+        "attributions": second.attributions + (2 * p**2 - third) * total,
+        "interactions": second.interactions - p * of_pairs,
+        "triples": triples,
+        "order": 3,
+        "stderr": None,
+        "value_errors": second.value_stderr,
+        "pair_errors": second.pair_stderr,
+        "expected_faithfulness": None,
+    }
+    return replace(second, **(numbers | changes))
 
 
-def averaged(at: Any, n_players: int, index: str, p: float, nodes: int | None = None) -> FloatArray:
+def averaged(
+    at: Callable[[float], FloatArray], n_players: int, index: str, p: float, nodes: int = MAX_NODES
+) -> FloatArray:
     """What a function of p says of triples, (n, n, n), at p, or for Shapley indices on average over all p."""
     if index == "banzhaf":
-        return np.asarray(at(p))
+        return at(p)
     total = np.zeros((n_players,) * 3)
-    for node in quadrature(n_players, index) if nodes is None else quadrature(n_players, index, nodes):
+    for node in quadrature(n_players, index, nodes):
         total += node.weight * weight_of_triple(node.p, index) * at(node.p)
     return total
 
 
-def derivatives(readout: Readout, p: float) -> FloatArray:
-    """D_ijk at p, (n, n, n) logits."""
-    image, text = readout.image, readout.text
+def derivatives(image: Surrogate, text: Surrogate, p: float) -> torch.Tensor:
+    """D_ijk at p of the scalar products of two sides, (n, n, n)."""
     (f0, f1, _), (g0, g1, _) = image.derivatives(p), text.derivatives(p)
     n_image, n = image.n_players, image.n_players + text.n_players
     found = f0.new_zeros((n, n, n))
     patches, words = slice(0, n_image), slice(n_image, n)
     found[patches, patches, patches] = image.triples(p, g0)
     found[words, words, words] = text.triples(p, f0)
-    with_words = torch.stack([image.pairs(p, direction) for direction in g1], 2)
-    with_patches = torch.stack([text.pairs(p, direction) for direction in f1])
-    _spread(found, patches, words, with_words, with_patches)
-    return to_numpy(found.mul_(readout.answers.scale))
+    two = torch.stack([image.pairs(p, direction) for direction in g1], 2)
+    one = torch.stack([text.pairs(p, direction) for direction in f1])
+    _spread(found, patches, words, two, one)
+    return found
 
 
-def standard_errors(readout: Readout, p: float) -> FloatArray:
-    """Standard errors of D_ijk at p, (n, n, n) logits; those of three players of a sampled side are upper bounds."""
-    n = readout.answers.subject.n_players
-    variances = torch.zeros((n, n, n), dtype=torch.float64, device=readout.image.device)
-    for added, own, other in readout.contributions(p):
-        three, two, one, none = added.triples()
-        variances[own, own, own] += three
-        variances[other, other, other] += none
-        _spread(variances, own, other, two, one)
-    return readout.deviations(variances)
+def variances(
+    contributions: Iterable[tuple[Iterable[torch.Tensor], slice, slice]], n_players: int, device: str
+) -> torch.Tensor:
+    """Variances of D_ijk, (n, n, n), from what each sampled side adds for three own players to none; and the slices."""
+    total = torch.zeros((n_players,) * 3, dtype=torch.float64, device=device)
+    for added, own, other in contributions:
+        three, two, one, none = added
+        total[own, own, own] += three
+        total[other, other, other] += none
+        _spread(total, own, other, two, one)
+    return total
 
 
 def _spread(total: torch.Tensor, own: slice, other: slice, two: torch.Tensor, one: torch.Tensor) -> None:
