@@ -23,9 +23,12 @@ if TYPE_CHECKING:
     from . import baselines as baselines
     from . import emoji as emoji
     from . import metrics as metrics
+    from . import pairs as pairs
     from . import pictures as pictures
     from .api import explain as explain
     from .classification import classify as classify
+    from .contrasts import contrast as contrast
+    from .encoders.checking import check_encoder as check_encoder
     from .encoders.huggingface import Encoder as Encoder
     from .encoders.loading import load as load
     from .explanation import Explanation as Explanation
@@ -45,8 +48,10 @@ _HOME = {
     "ExplanationGrid": "grid",
     "Game": "game",
     "Samples": "samples",
+    "check_encoder": "encoders.checking",
     "classify": "classification",
     "compare_methods": "gallery",
+    "contrast": "contrasts",
     "explain": "api",
     "explain_all": "grid",
     "load": "encoders.loading",
@@ -55,7 +60,7 @@ _HOME = {
 }
 
 # Packages, for whoever writes `fixlip.metrics` without importing it; `from fixlip import *` brings names, no packages.
-_ROOMS = ("baselines", "emoji", "metrics", "pictures")
+_ROOMS = ("baselines", "emoji", "metrics", "pairs", "pictures")
 __all__ = [*_HOME]
 
 

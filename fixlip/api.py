@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from .answers import text_budget
-from .encoders.huggingface import Encoder
 from .encoders.images import ImageSource
+from .encoders.protocol import AnyEncoder
 from .estimators.methods import PASSES, Method, Request
 from .explanation import Explanation
 from .game import Game
@@ -27,7 +27,7 @@ _LEAST_GAIN = 0.005
 
 
 def explain(
-    encoder: Encoder,
+    encoder: AnyEncoder,
     image: ImageSource,
     text: str,
     *,
@@ -46,7 +46,7 @@ def explain(
     Interrupting keeps what was encoded, and explains from that if it is enough.
 
     Args:
-        encoder: from `fixlip.load`.
+        encoder: from `fixlip.load`, or one of your own (`fixlip.check_encoder`).
         image: a file, a Pillow image or an array.
         text: the caption.
         p: probability with which every patch and token is present in the inputs that the explanation is fitted to:
@@ -154,7 +154,7 @@ class Cost:
 
 
 def cost(
-    encoder: Encoder,
+    encoder: AnyEncoder,
     image: ImageSource,
     text: str,
     budget: int | None = None,
@@ -171,18 +171,20 @@ def cost(
     request = method.for_game(game, method.check(Request(budget=budget, basis=basis)))
     if method.counts == PASSES:
         if request.budget is None:
-            return Cost(0, 0, float("nan"), str(encoder.device), -1)
-        return Cost(0, 0, request.budget * seconds_per_pass(game), str(encoder.device), request.budget)
+            return Cost(0, 0, float("nan"), str(getattr(encoder, "device", "cpu")), -1)
+        return Cost(
+            0, 0, request.budget * seconds_per_pass(game), str(getattr(encoder, "device", "cpu")), request.budget
+        )
     asked = request.budget or 2**game.n_players
     captions = text_budget(game.n_text) if method.needs == "answers" else asked
     images, captions = min(asked, 2**game.n_image), min(captions, 2**game.n_text)
     per_image, per_caption = seconds_each(game)
-    return Cost(images, captions, images * per_image + captions * per_caption, str(encoder.device))
+    return Cost(images, captions, images * per_image + captions * per_caption, str(getattr(encoder, "device", "cpu")))
 
 
 def seconds_each(game: Game) -> tuple[float, float]:
     """Seconds that encoding one masked image and one masked caption takes, from a small batch of each."""
-    batch = min(game.encoder.batch_size, 16)
+    batch = min(getattr(game.encoder, "batch_size", 16), 16)
     sides = ((game.embed_images, game.n_image), (game.embed_texts, game.n_text))
     images, captions = (_seconds(embed, n_players, batch) / batch for embed, n_players in sides)
     return images, captions

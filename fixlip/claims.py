@@ -41,6 +41,9 @@ class Names(NamedTuple):
         of_words, of_patches, of_pairs, of_triples: headings of lists.
         together, more, less: the key to the lines between patches and words: what a line, a solid one and a dashed one
             stands for.
+        whole: the value of the grand coalition, in a report.
+        sides: the players of the first and of the second side, beside their colour scales.
+        ends: what the lower and the upper end of the colour scale speak for, where that is to be said.
     """
 
     unit: str = "logits"
@@ -54,6 +57,9 @@ class Names(NamedTuple):
     more: str = "raises more"
     less: str = "raises less"
     of_triples: str = "strongest interactions of two words with a patch"
+    whole: str = "similarity of the pair"
+    sides: tuple[str, str] = ("patches", "words")
+    ends: tuple[str, str] = ("", "")
 
 
 AVERAGES = Names()

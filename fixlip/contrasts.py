@@ -1,10 +1,13 @@
 """Contrast: why this caption and not that one, from the same masked images, with error bars that hold.
 
-    from fixlip.contrasts import contrast
+    found = fixlip.contrast(encoder, image, "a cat next to a banana", "a dog next to a banana")
+    found.draw()
+
+Whoever has samples makes it of them, at any p, without calling the model:
 
     samples = fixlip.sample(game)
     other = samples.with_caption(game.with_text("a dog next to a banana"))
-    contrast(samples, other).draw()
+    Contrast.of(samples, other, p=0.3)
 
 Only the foil's captions are encoded on top, and the error bars are those of the difference: the two explanations share
 their masked images, so that their errors are correlated, and what is the same for both captions cancels. That makes the
@@ -14,6 +17,7 @@ common: then errors can be of opposite sign and add up.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
@@ -21,12 +25,19 @@ from typing import Any
 
 import numpy as np
 
+from . import files, saving
+from .api import SHAPLEY_MIXTURE
 from .claims import Claims, Names
+from .encoders.huggingface import Encoder
+from .encoders.images import ImageSource
+from .estimators.budgets import check_kernel
 from .estimators.contrasts import ContrastReadout, Opposed, OpposedAnswers
+from .estimators.indices import check_index
 from .explanation import Explanation
-from .masks import BoolArray, FloatArray, check_p
+from .game import Game
+from .masks import BoolArray, FloatArray, check_budget, check_p, check_seed
 from .progress import Progress
-from .samples import Samples
+from .samples import Samples, sample
 from .subject import AnyGame, Subject, ask
 
 FOIL = " (foil)"  # behind every word of the foil
@@ -34,9 +45,12 @@ _NAMES = Names(
     rule="average changes of the similarity with the caption less that with the foil (logits)",
     of_words="contributions of words (change of the difference when the word is added, on average)",
     of_pairs="strongest interactions of words of either caption and the image",
-    more="towards the caption",
-    less="towards the foil",
+    more="speaks for A",
+    less="speaks for B",
+    whole="difference of the two similarities",
+    ends=("for B", "for A"),
 )
+_PARTS = ("first", "second")
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +90,7 @@ class ContrastClaims(Claims):
     @property
     def shown(self) -> str:
         """What a picture of the values shows."""
-        return super().shown or "what speaks for the caption, and what for the foil"
+        return super().shown or "what speaks for A, and what for B"
 
     def _standing(self) -> list[str]:
         """That the foil is more similar, if so."""
@@ -130,6 +144,17 @@ class Contrast(Explanation):
         return ContrastClaims(*ends, self.values, self.value_stderr, *sides, *captions)
 
     @property
+    def rows(self) -> tuple[tuple[str, range], ...]:
+        """The words of either caption, as a picture shows them: A above B."""
+        middle = self.n_image + self.first.n_text
+        return ("A", range(self.n_image, middle)), ("B", range(middle, self.n_players))
+
+    @property
+    def chip_labels(self) -> tuple[str, ...]:
+        """Names of players where their row tells whose they are."""
+        return tuple(label.removesuffix(FOIL) for label in self.labels)
+
+    @property
     def headline(self) -> str:
         """The difference of the two similarities."""
         return "Difference not known" if np.isnan(self.full_value) else f"A rather than B: {self.full_value:+.2f}"
@@ -137,12 +162,82 @@ class Contrast(Explanation):
     def facts(self) -> list[str]:
         """Which captions, and how it came about."""
         told = [one for one in super().facts() if one not in (self.names.rule, *self.notes)]
-        captions = [f"A: \u201c{self.first.text}\u201d", f"B, the foil: \u201c{self.second.text}\u201d"]
-        return [*self.notes, *captions, *told]
+        return [*self.notes, _caption("A", self.first), _caption("B, the foil", self.second), *told]
 
-    def save(self, path: Any) -> Path:
-        """Not to be: ValueError. Save the samples of both captions, from which a contrast takes milliseconds."""
-        raise ValueError("save: a contrast is not saved; save the samples of both captions, and contrast them again.")
+    @classmethod
+    def of(
+        cls,
+        caption: Samples,
+        foil: Samples,
+        p: float = 0.5,
+        index: str = "banzhaf",
+        *,
+        order: int = 2,
+        errors: bool = True,
+    ) -> Contrast:
+        """The contrast of two captions, from samples of both; the model is not called.
+
+        The caption's masked images serve both; of the foil's samples only the text side is used. So the cheapest foil
+        is `samples.with_caption(game.with_text(...))`, which encodes no image.
+
+        Args:
+            caption: samples of the image and the caption.
+            foil: samples of the same image and the foil, with as many or fewer or more words.
+            p: probability with which every player is present; has no meaning for the Shapley indices.
+            index: "banzhaf", "shapley" or "sii", as in `Samples.explain`.
+            order: 2, or 1 for values without interactions, or 3 with triples.
+            errors: False leaves out standard errors and expected faithfulness, which take most of the time.
+
+        Returns:
+            the contrast, in logits, with standard errors of the difference.
+
+        Raises:
+            ValueError: one sentence, if they are of different images or models, or of one and the same caption.
+        """
+        for name, given in (("caption", caption), ("foil", foil)):
+            if not isinstance(given, Samples):
+                raise ValueError(f"{name}: got {type(given).__name__}, wanted Samples, as fixlip.sample gives them.")
+        _check_same_image(caption, foil)
+        subject = subject_of(caption.subject, foil.subject)
+        p = check_p(p) if index == "banzhaf" else 0.5
+        readout = _readout(caption, caption.cross(foil), subject)
+        found = readout.explain(p, index, order, errors)
+        each = [one.explain(p, index, order, errors) for one in (readout.caption, readout.foil)]
+        return cls(**_numbers(found), first=each[0], second=each[1])
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the contrast with both explanations, picture included, as `Explanation.save` does.
+
+        The picture is stored once.
+        """
+        arrays, facts = saving.contents(self)
+        for name in _PARTS:
+            part: Explanation = getattr(self, name)
+            own, told = saving.contents(part)
+            arrays |= {f"{name}_{one}": array for one, array in own.items()}
+            facts[name] = told | {"subject": part.subject.facts()}
+        return files.write(path, arrays, facts | {saving.HOLDS: "contrast"}, self.subject)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Contrast:
+        """Read what `save` wrote.
+
+        Raises:
+            ValueError: one sentence, if there is no such file or it is no saved contrast.
+        """
+        of_parts = [
+            {f"{name}_{one}": kind for name in ("", *_PARTS) for one, kind in kinds.items()}
+            for kinds in (saving.WANTED, saving.OPTIONAL)
+        ]
+        wanted, optional = ({name.removeprefix("_"): kind for name, kind in kinds.items()} for kinds in of_parts)
+        with files.reading(path, "contrast", wanted, optional) as (arrays, facts, subject):
+            found = saving.restored(Explanation, arrays, facts, subject)
+            each = []
+            for name in _PARTS:
+                own = {one.removeprefix(f"{name}_"): array for one, array in arrays.items() if one.startswith(name)}
+                whose = Subject.from_facts(facts[name]["subject"], subject.image)
+                each.append(saving.restored(Explanation, own, facts[name], whose))
+            return cls(**_numbers(found), first=each[0], second=each[1])
 
     def __repr__(self) -> str:
         return f"Contrast({self.first.text!r} rather than {self.second.text!r}: {self.n_players} players, p={self.p:g})"
@@ -171,44 +266,72 @@ class ContrastGame:
 
 
 def contrast(
-    caption: Samples, foil: Samples, p: float = 0.5, index: str = "banzhaf", *, order: int = 2, errors: bool = True
+    encoder: Encoder,
+    image: ImageSource,
+    caption: str,
+    foil: str,
+    *,
+    p: float = 0.5,
+    budget: int = 512,
+    index: str = "banzhaf",
+    order: int = 2,
+    seed: int = 0,
+    progress: bool = True,
 ) -> Contrast:
-    """Explain why a caption and not its foil; the model is not called.
+    """Explain why a model finds a caption more, or less, similar to an image than a foil.
 
-    The caption's masked images serve both; of the foil's samples only the text side is used. So the cheapest foil is
-    `samples.with_caption(game.with_text(...))`, which encodes no image.
+    Both are explained from the same masked images, so that this costs no more images than one explanation. Interrupting
+    keeps the masked images that were encoded.
 
     Args:
-        caption: samples of the image and the caption.
-        foil: samples of the same image and the foil, with as many or fewer or more words.
-        p: probability with which every player is present; has no meaning for the Shapley indices.
+        encoder: from `fixlip.load`.
+        image: a file, a Pillow image or an array.
+        caption: A, what red speaks for.
+        foil: B, what blue speaks for; it may have fewer or more words.
+        p: probability with which every patch and word is present; has no meaning for the Shapley indices.
+        budget: number of masked images to encode. Masked captions come on top, 1,024 of each at most for up to 10
+            tokens.
         index: "banzhaf", "shapley" or "sii", as in `Samples.explain`.
         order: 2, or 1 for values without interactions, or 3 with triples.
-        errors: False leaves out standard errors and expected faithfulness, which take most of the time.
+        seed: of the masks, a whole number.
+        progress: show a bar if it takes long.
 
     Returns:
         the contrast, in logits, with standard errors of the difference.
 
     Raises:
-        ValueError: one sentence, if they are of different images or models, or of one and the same caption.
+        ValueError: one sentence, before any model call, if an argument does not fit.
     """
-    for name, given in (("caption", caption), ("foil", foil)):
-        if not isinstance(given, Samples):
-            raise ValueError(f"{name}: got {type(given).__name__}, wanted Samples, as fixlip.sample gives them.")
-    _check_same_image(caption, foil)
-    subject = subject_of(caption.subject, foil.subject)
+    index, budget, seed = check_index(index), check_budget(budget), check_seed(seed)
+    check_kernel(budget)
+    if order not in (1, 2, 3) or isinstance(order, bool):
+        raise ValueError(f"order: got {order!r}, wanted 1, 2 or 3.")
     p = check_p(p) if index == "banzhaf" else 0.5
-    other = caption.cross(foil)
-    readouts = caption.readout(), other.readout()
-    answers = OpposedAnswers(
-        subject, caption.image_side, caption.text_side, caption.scale, 0.0, caption.seed, foil=other
-    )
+    game = Game(encoder, image, caption)
+    other = game.with_text(foil)
+    subject_of(game.subject, other.subject)
+    drawn = p if index == "banzhaf" else SHAPLEY_MIXTURE
+    samples = sample(game, budget, drawn, seed, progress=progress)
+    return Contrast.of(samples, samples.with_caption(other, progress=progress), p, index, order=order)
+
+
+def _readout(caption: Samples, foil: Samples, subject: Subject) -> ContrastReadout:
+    """The readout of the difference of two captions with one image side."""
+    readouts = caption.readout(), foil.readout()
+    sides = caption.image_side, caption.text_side
+    answers = OpposedAnswers(subject, *sides, caption.scale, 0.0, caption.seed, foil=foil)
     text = Opposed(readouts[0].text, readouts[1].text)
-    readout = ContrastReadout(readouts[0].image, text, answers, caption=readouts[0], foil=readouts[1])
-    found = readout.explain(p, index, order, errors)
-    numbers = {one.name: getattr(found, one.name) for one in fields(Explanation)}
-    each = [one.explain(p, index, order, errors) for one in readouts]
-    return Contrast(**numbers, first=each[0], second=each[1])
+    return ContrastReadout(readouts[0].image, text, answers, caption=readouts[0], foil=readouts[1])
+
+
+def _numbers(explanation: Explanation) -> dict[str, Any]:
+    """Everything that an explanation holds, by name."""
+    return {one.name: getattr(explanation, one.name) for one in fields(Explanation)}
+
+
+def _caption(name: str, explanation: Explanation) -> str:
+    known = not np.isnan(explanation.full_value)
+    return f"{name}: \u201c{explanation.text}\u201d" + (f" ({explanation.full_value:.2f})" if known else "")
 
 
 def subject_of(caption: Subject, foil: Subject) -> Subject:

@@ -9,7 +9,7 @@ from typing import Any
 from .claims import Names
 from .expansion import Expansion
 from .masks import FloatArray
-from .pictures import Picture, alt_text, draw
+from .pictures import Picture, picture
 from .pictures.words import model_name
 
 
@@ -121,7 +121,7 @@ class Difference(Expansion):
 
     def draw(self, **options: Any) -> Picture:
         """The picture of this difference; options as in `fixlip.pictures.draw`."""
-        return Picture(draw(self, **options), alt_text(self, options.get("condition")))
+        return picture(self, **options)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
         return self.draw()._repr_mimebundle_()

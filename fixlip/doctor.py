@@ -19,12 +19,14 @@ OPTIONAL = {
     "ipywidgets": "the widgets",
     "anywidget": "the widgets",
     "bokeh": "figures of experiments",
+    "matplotlib": "pictures as PDF",
     "joblib": "experiments with workers",
     "distributed": "experiments on a Dask cluster",
     "datasets": "experiments on MS COCO and ImageNet",
     "scikit-learn": "the tree proxy and concepts",
     "shapiq": "interchange and tests",
     "sentencepiece": "SigLIP models from the hub",
+    "open_clip_torch": "models of open_clip",
     "pandas": "tables as data frames",
 }
 WIDTH = 2 + max(map(len, [*NEEDED, *OPTIONAL]))

@@ -18,7 +18,7 @@ from .expansion import Expansion, frozen
 from .heatmap import patch_scores, word_scores
 from .interchange import from_shapiq, to_shapiq
 from .masks import BoolArray, FloatArray, check_count, check_p
-from .pictures import Picture, alt_text, draw
+from .pictures import Picture, picture
 from .pictures.words import model_name
 from .scores import ScoreClaims
 from .subject import AnyGame, Subject, end_values
@@ -346,10 +346,10 @@ class Explanation(Expansion):
 
     def draw(self, **options: Any) -> Picture:
         """The picture of this explanation, for a notebook or to `save`; options as in `fixlip.pictures.draw`."""
-        return Picture(draw(self, **options), alt_text(self, options.get("condition")))
+        return picture(self, **options)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
-        return Picture(draw(self), self.summary())._repr_mimebundle_()
+        return self.draw().saying(self.summary())._repr_mimebundle_()
 
     def __repr__(self) -> str:
         players, of = f"{self.n_image} + {self.n_text} players", "" if self.predicts else f" of {self._method}"

@@ -11,16 +11,16 @@ from __future__ import annotations
 
 import copy
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .encoders.huggingface import Encoder
 from .encoders.images import ImageSource
-from .masks import BoolArray, FloatArray, check_masks, distinct, pack
+from .encoders.protocol import AnyEncoder, check_is_encoder, note_of
+from .masks import BoolArray, FloatArray, IntArray, check_masks, distinct, pack
 from .progress import Progress, advancing
 from .subject import Origin, Subject, end_values, patch_labels
 
@@ -34,45 +34,44 @@ class Game:
     costs nothing for what is known.
 
     Args:
-        encoder: from `fixlip.load`.
+        encoder: from `fixlip.load`, or one of your own (`fixlip.encoders.protocol`, `fixlip.check_encoder`).
         image: a file, a Pillow image or an array.
         text: the caption.
 
     Raises:
-        TypeError: if there is no encoder, but a model's name, say.
+        TypeError: if this is no encoder, but a model's name, say.
         ValueError: one sentence, before any model call, if the image cannot be read, or the caption is empty or too
             long.
     """
 
     shows_progress = True  # `progress` can be given to a call
+    _regions: IntArray | None = None  # the label map of the model's pixels, where players are no patches
 
-    def __init__(self, encoder: Encoder, image: ImageSource, text: str):
-        if not isinstance(encoder, Encoder):
-            given = repr(encoder) if isinstance(encoder, str) else type(encoder).__name__
-            hint = f"fixlip.load({encoder!r})" if isinstance(encoder, str) else "what fixlip.load returns"
-            raise TypeError(f"encoder: got {given}, wanted {hint}.")
+    def __init__(self, encoder: AnyEncoder, image: ImageSource, text: str):
+        check_is_encoder(encoder)
         caption = encoder.prepare_text(text)
         pixels, view = encoder.prepare_image(image)
-        self._set_up(encoder, pixels, caption, view, (encoder.note_of_image(image), encoder.note_of_text(text)))
+        notes = note_of(encoder, "image", image), note_of(encoder, "text", text)
+        self._set_up(encoder, pixels, caption, view, notes)
 
     @classmethod
     def from_inputs(cls, model: Any, pixel_values: Any, input_ids: Any, labels: tuple[str, ...] | None = None) -> Game:
         """The game of inputs that were prepared elsewhere.
 
         Args:
-            model: a Hugging Face CLIPModel, or an Encoder.
+            model: a model of transformers that `fixlip.load` takes, or an Encoder.
             pixel_values: normalised picture, shape (3, height, width) or (1, 3, height, width).
             input_ids: token ids, shape (length,) or (1, length), begin and end of text included.
             labels: one name a caption token.
         """
         import torch
 
+        from .encoders.huggingface import Encoder
+
         encoder = model if isinstance(model, Encoder) else Encoder(model)
         pixels = torch.as_tensor(pixel_values, dtype=torch.float32)
         pixels = pixels[0] if pixels.ndim == 4 and len(pixels) == 1 else pixels
-        wanted = (3, encoder.image_size, encoder.image_size)
-        if tuple(pixels.shape) != wanted:
-            raise ValueError(f"pixel_values: got shape {tuple(pixels.shape)}, wanted {wanted}.")
+        encoder.check_pixels(pixels)
         ids = torch.as_tensor(input_ids)
         caption = encoder.caption(ids[0] if ids.ndim == 2 and len(ids) == 1 else ids, labels=labels)
         game = cls.__new__(cls)
@@ -86,7 +85,7 @@ class Game:
             ValueError: if the caption is empty or too long.
         """
         game = Game.__new__(Game)
-        caption, note = self.encoder.prepare_text(text), self.encoder.note_of_text(text)
+        caption, note = self.encoder.prepare_text(text), note_of(self.encoder, "text", text)
         game._set_up(self.encoder, self._pixels, caption, self.image, (self._notes[0], note))
         game._image_memory = self._image_memory
         return game
@@ -104,14 +103,14 @@ class Game:
 
     def _set_up(
         self,
-        encoder: Encoder,
+        encoder: AnyEncoder,
         pixels: Any,
         caption: Any,
         view: NDArray[np.uint8] | None,
         notes: tuple[str, str] = ("", ""),
     ) -> None:
         self.encoder = encoder
-        self.grid = encoder.grid
+        self.grid = encoder.grid_of(pixels)
         self.n_image = self.grid[0] * self.grid[1]
         self.n_text = len(caption.labels)
         self.n_players = self.n_image + self.n_text
@@ -124,7 +123,7 @@ class Game:
 
     @property
     def inputs(self) -> tuple[Any, Any]:
-        """What the model reads: the prepared picture, a tensor (3, height, width), and the `captions.Caption`."""
+        """What the model reads: the prepared picture (3, height, width) and caption, as the encoder made them."""
         return self._pixels, self._caption
 
     # ---- values
@@ -173,12 +172,15 @@ class Game:
     @cached_property
     def subject(self) -> Subject:
         """Whose players these are, how to show them, and which input of which model this is."""
-        name, weights = self.encoder.name, self.encoder.fingerprint
-        image, text = self._notes
-        origins = (
-            Origin(name, weights, self.encoder.image_masking, _digest(self._pixels), image),
-            Origin(name, weights, self.encoder.text_masking, _digest(self._caption.input_ids), text),
+        name, weights = self.encoder.name, getattr(self.encoder, "fingerprint", "")
+        maskings = (getattr(self.encoder, f"{side}_masking", "") for side in ("image", "text"))
+        # A caption of an encoder of one's own may hold anything; what it is called tells captions apart, too.
+        inputs = (self._pixels, getattr(self._caption, "input_ids", (self.text, self.labels[self.n_image :])))
+        image, text = (
+            Origin(name, weights, masking, _digest(prepared), note)
+            for masking, prepared, note in zip(maskings, inputs, self._notes, strict=True)
         )
+        origins = (image, text)
         return Subject(self.n_image, self.n_text, self.labels, self.grid, self.image, self.text, name, origins)
 
     # ---- embeddings
@@ -187,14 +189,19 @@ class Game:
         """Unit-norm embeddings of the masked image, float32 of shape (m, d), for masks of shape (m, n_image)."""
         masks = check_masks(masks, self.n_image, "image_masks")
         new = self._image_memory.unknown(masks)
-        batches = self.encoder.embed_images(self._pixels, new) if len(new) else iter(())
+        batches = self._embed_images(new) if len(new) else ()
         return self._image_memory.fill(masks, new, batches, progress, "masked images")
+
+    def _embed_images(self, masks: BoolArray) -> Iterable[NDArray[np.floating[Any]]]:
+        if self._regions is None:
+            return self.encoder.embed_images(self._pixels, masks)
+        return self.encoder.embed_images(self._pixels, masks, self._regions)
 
     def embed_texts(self, masks: BoolArray, progress: Progress = False) -> Float32Array:
         """Unit-norm embeddings of the masked caption, float32 of shape (m, d), for masks of shape (m, n_text)."""
         masks = check_masks(masks, self.n_text, "text_masks")
         new = self._text_memory.unknown(masks)
-        batches = self.encoder.embed_texts(self._caption, new) if len(new) else iter(())
+        batches = self.encoder.embed_texts(self._caption, new) if len(new) else ()
         return self._text_memory.fill(masks, new, batches, progress, "masked captions")
 
     def known_images(self, masks: BoolArray) -> NDArray[np.bool_]:
@@ -205,9 +212,13 @@ class Game:
         return f"Game({self.n_image} patches, {self.n_text} tokens: {self.text!r}, {self.encoder.name})"
 
 
-def _digest(tensor: Any) -> str:
-    """What tells prepared inputs apart."""
-    return hashlib.sha256(repr(tuple(tensor.shape)).encode() + tensor.cpu().numpy().tobytes()).hexdigest()[:16]
+def _digest(prepared: Any) -> str:
+    """What tells prepared inputs apart: a tensor, an array, or anything that says what it is."""
+    if hasattr(prepared, "cpu"):
+        prepared = prepared.cpu().numpy()
+    known = isinstance(prepared, np.ndarray) and prepared.dtype != object
+    content = repr(tuple(prepared.shape)).encode() + prepared.tobytes() if known else repr(prepared).encode()
+    return hashlib.sha256(content).hexdigest()[:16]
 
 
 class _Memory:
@@ -230,20 +241,29 @@ class _Memory:
         self,
         masks: BoolArray,
         new: BoolArray,
-        batches: Iterator[Float32Array],
+        batches: Iterable[NDArray[np.floating[Any]]],
         progress: Progress,
         description: str,
     ) -> Float32Array:
         """Take the embeddings of the masks in `new` from `batches`; return those of all `masks`, shape (m, d)."""
         keys, done = pack(new), 0
         with advancing(progress, len(new), description) as advance:
-            for batch in batches:
+            for given in batches:
+                batch = np.asarray(given, dtype=np.float32)
+                if batch.ndim != 2 or done + len(batch) > len(new):
+                    raise ValueError(_misshapen(f"a batch of shape {batch.shape}", len(new), description))
                 if not np.isfinite(batch).all():
                     raise ValueError("model: it returned embeddings that are not finite (NaN or infinite).")
                 for key, row in zip(keys[done : done + len(batch)], batch, strict=True):
                     self._rows[key.tobytes()] = row
                 done += len(batch)
                 advance(len(batch))
+        if done < len(new):
+            raise ValueError(_misshapen(f"{done} embeddings", len(new), description))
         if not len(masks):
             raise ValueError("masks: got none, wanted at least one.")
         return np.stack([self._rows[key.tobytes()] for key in pack(masks)])
+
+
+def _misshapen(got: str, wanted: int, what: str) -> str:
+    return f"encoder: it gave {got} for {wanted} {what}, wanted batches (b, d), a row a mask; see fixlip.check_encoder."

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from . import gridfiles
 from .answers import Side, text_budget
-from .encoders.huggingface import Encoder
 from .encoders.images import ImageSource
+from .encoders.protocol import AnyEncoder
 from .estimators.indices import check_index
 from .explanation import Explanation
 from .game import Game
-from .masks import FloatArray, check_budget, check_p, check_seed
+from .gridfiles import Kept
+from .masks import FloatArray, check_budget, check_count, check_p, check_seed
 from .progress import Progress, progress_bar
-from .samples import MIXTURE, Samples, check_ps, sample_image, sample_text
+from .samples import MIXTURE, Samples, check_ps, image_masks, sample_image, sample_text
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,12 +32,14 @@ class ExplanationGrid:
         images: samples of every image with the first caption.
         texts: samples of the first image with every caption.
         p, index: of the explanations that `grid[i, j]` gives; `grid.samples(i, j)` serves every other.
+        names: of the images' files, empty where they are none.
     """
 
     images: list[Samples]
     texts: list[Samples]
     p: float
     index: str = "banzhaf"
+    names: tuple[str, ...] = ()
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -63,12 +70,63 @@ class ExplanationGrid:
         """Similarity of every whole image with every whole caption, logits of shape (N, M)."""
         return np.array([[image.cross(text).full_value for text in self.texts] for image in self.images])
 
+    def table(self, word: str | None = None, *, patches: int = 3) -> dict[str, list[Any]]:
+        """A row for every image and caption, as columns: pandas.DataFrame(grid.table(word="car")) makes a data frame.
+
+        Columns: number and file name of the image, number and text of the caption (numbers as in `grid[i, j]`), the
+        pair's similarity and what remains with everything removed (logits), expected faithfulness; then the word, its
+        place in the caption (from one), its value with standard error (logits); then the strongest patches, by name,
+        value and standard error: with a word its interactions with them, without one their own values. What is not
+        known is None.
+
+        Args:
+            word: a token or word; captions without it have no row, and one that has it twice has two. Case does not
+                matter.
+            patches: how many of the strongest patches.
+
+        Raises:
+            ValueError: if no caption has the word.
+        """
+        if word is not None and (not isinstance(word, str) or not word.strip()):
+            raise ValueError(f"word: got {word!r:.60}, wanted a word of the captions.")
+        patches, rows = check_count(patches, "patches"), []
+        places = [_places(samples, word) for samples in self.texts]
+        if word is not None and not any(places):
+            known = dict.fromkeys(label for one in self.texts for label in one.subject.labels[one.subject.n_image :])
+            raise ValueError(f"word: {word!r} is in no caption; their words are {', '.join(known)}.")
+        for i, j in np.ndindex(*self.shape):
+            if places[j]:
+                pair = {"image": i, "file": (self.names[i] if self.names else "") or None, "caption": j}
+                told = self[i, j]
+                rows += [pair | _row(told, player, patches) for player in places[j]]
+        return {name: [row[name] for row in rows] for name in rows[0]}
+
+    # ---- files
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the grid as a NumPy archive (.npz), every image and every caption once; the model is not saved.
+
+        A failed save harms no earlier file.
+        """
+        how = {"p": self.p, "index": self.index, "names": list(self.names)}
+        return gridfiles.write(path, self.images, self.texts, how)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> ExplanationGrid:
+        """Read what `save` wrote.
+
+        Raises:
+            ValueError: one sentence, if there is no such file or it holds no grid.
+        """
+        images, texts, how = gridfiles.read(path)
+        return cls(images, texts, check_p(how["p"]), check_index(how["index"]), tuple(map(str, how["names"])))
+
     def __repr__(self) -> str:
         return f"ExplanationGrid({self.shape[0]} images x {self.shape[1]} captions, {self.index}, p={self.p:g})"
 
 
 def explain_all(
-    encoder: Encoder,
+    encoder: AnyEncoder,
     images: Sequence[ImageSource],
     texts: Sequence[str],
     *,
@@ -77,23 +135,28 @@ def explain_all(
     index: str = "banzhaf",
     seed: int = 0,
     progress: bool = True,
+    resume: str | os.PathLike[str] | None = None,
 ) -> ExplanationGrid:
     """Explain every image with every caption, encoding each image's masks and each caption's masks once.
 
     Because the encoders are independent and the kernel estimator fits them separately, N images and M captions cost
     N * budget masked images and M times up to 1,024 masked captions, whatever N * M is.
 
-    Interrupting keeps the images and captions that were done, and drops the one in work.
+    Interrupting keeps the images and captions that were done, and drops the one in work. With `resume` nothing that was
+    encoded is lost: the same call goes on where it was interrupted, and ends with the same numbers.
 
     Args:
-        encoder: from `fixlip.load`.
+        encoder: from `fixlip.load`, or one of your own (`fixlip.check_encoder`).
         images: N files, Pillow images or arrays.
         texts: M captions.
         p: presence probability; by default one half, and masks spread from 0.2 to 0.7, so that it can be changed later.
         budget: masked images to encode, for each image.
         index: "banzhaf", "shapley" or "sii" (see `Samples.explain`).
         seed: of the masks.
-        progress: show a bar if it takes long.
+        progress: show a bar of all encodings if it takes long.
+        resume: a folder in which every image and caption is kept as soon as it is done, the one in work too where it is
+            interrupted; what is there already is not encoded again. It holds whatever was explained with it; images,
+            captions and budget may differ from call to call.
 
     Returns:
         the grid; `grid[i, j]` is an Explanation, `grid.samples(i, j)` gives others without calling the model.
@@ -109,50 +172,120 @@ def explain_all(
     # One game an image and one a caption: every one of them is read before anything is encoded.
     by_image = [Game(encoder, image, texts[0]) for image in images]
     by_text = [Game(encoder, images[0], text) for text in texts]
-    pictures, captions = _encode(by_image, by_text, budget, ps, seed, progress)
+    pictures, captions = _Encoding(Kept(resume), budget, ps, seed).run(by_image, by_text, progress)
 
     def samples(game: Game, image: Side, text: Side) -> Samples:
         return Samples(game.subject, image, text, game.scale, game.bias, seed)
 
     rows = [samples(game, side, captions[0]) for game, side in zip(by_image, pictures, strict=False)]
     columns = [samples(game, pictures[0], side) for game, side in zip(by_text, captions, strict=False)]
-    return ExplanationGrid(rows, columns, 0.5 if p is None else p, index)
+    return ExplanationGrid(rows, columns, 0.5 if p is None else p, index, gridfiles.names_of(images[: len(rows)]))
 
 
-def _encode(
-    by_image: list[Game], by_text: list[Game], budget: int, ps: tuple[float, ...], seed: int, progress: bool
-) -> tuple[list[Side], list[Side]]:
-    """The sides of all images and captions; after an interruption those that were done, at least one of either."""
-    pictures: list[Side] = []
-    captions: list[Side] = []
+@dataclass(frozen=True)
+class _Encoding:
+    """The work of `explain_all`.
 
-    def encode_images(games: list[Game], advance: Progress) -> None:
-        for game in games:
-            pictures.append(sample_image(game, budget, ps, seed, progress=advance))
+    Attributes:
+        kept: what was done before, and where to keep what is done.
+        budget, ps, seed: of the masks.
+    """
 
-    # The first image first: from then on an interruption leaves a grid. Either bar counts encodings of one kind, since
-    # an image takes much longer than a caption.
-    try:
-        with progress_bar(_encodings(by_image, budget), "masked images" if progress else None) as advance:
-            encode_images(by_image[:1], advance)
-            with progress_bar(_caption_encodings(by_text), "masked captions" if progress else None) as advance_captions:
-                for game in by_text:
-                    captions.append(sample_text(game, ps, seed, progress=advance_captions))
-            encode_images(by_image[1:], advance)
-    except KeyboardInterrupt:
-        if not (pictures and captions):
+    kept: Kept
+    budget: int
+    ps: tuple[float, ...]
+    seed: int
+
+    def run(self, by_image: list[Game], by_text: list[Game], progress: bool) -> tuple[list[Side], list[Side]]:
+        """The sides of all images and captions; after an interruption those that were done, at least one of either."""
+        pictures: list[Side] = []
+        captions: list[Side] = []
+        known = [self.kept.find("image", game.subject, self.ps, self.seed) for game in by_image]
+        texts = [self.kept.find("text", game.subject, self.ps, self.seed) for game in by_text]
+        total = sum(self._missing(game, side) for game, side in zip(by_image, known, strict=True))
+        total += sum(_caption_encodings(game) for game, side in zip(by_text, texts, strict=True) if side is None)
+        try:
+            with progress_bar(total, "masked images and captions" if progress else None) as advance:
+                # The first image first: from then on an interruption leaves a grid.
+                pictures.append(self._image(by_image[0], known[0], advance))
+                captions += (self._text(game, side, advance) for game, side in zip(by_text, texts, strict=True))
+                pictures += (self._image(*each, advance) for each in zip(by_image[1:], known[1:], strict=True))
+        except KeyboardInterrupt:
+            if not (pictures and captions):
+                raise
+            warnings.warn(
+                f"interrupted: going on with {len(pictures)} of {len(by_image)} images and {len(captions)} of "
+                f"{len(by_text)} captions.",
+                stacklevel=3,
+            )
+        return pictures, captions
+
+    def _missing(self, game: Game, known: Side | None) -> int:
+        """How many masked images are to be encoded, about."""
+        return max(0, int(min(self.budget, 2**game.n_image)) - (0 if known is None else len(known.masks)))
+
+    def _image(self, game: Game, known: Side | None, advance: Progress) -> Side:
+        try:
+            side = sample_image(game, self.budget, self.ps, self.seed, progress=advance, known=known)
+        except KeyboardInterrupt:
+            self._keep_what_there_is(game, known)
             raise
-        warnings.warn(
-            f"interrupted: going on with {len(pictures)} of {len(by_image)} images and {len(captions)} of "
-            f"{len(by_text)} captions.",
-            stacklevel=3,
-        )
-    return pictures, captions
+        if known is None or len(known.masks) < len(side.masks):
+            self.kept.keep("image", game.subject, self.seed, side)
+        return side
+
+    def _keep_what_there_is(self, game: Game, known: Side | None) -> None:
+        """Keep the masked images that were encoded before an interruption, and those that were known before."""
+        masks, weights = image_masks(game, self.budget, self.ps, self.seed)
+        at = game.known_images(masks)
+        if self.kept.folder is None or not at.any():
+            return
+        found = Side(masks[at], weights[at], game.embed_images(masks[at]), self.ps)
+        if known is not None:
+            both = known, found
+            found = Side(
+                np.concatenate([side.masks for side in both]),
+                np.concatenate([side.weights for side in both]),
+                np.concatenate([side.embeddings for side in both]),
+                self.ps,
+            )
+        self.kept.keep("image", game.subject, self.seed, found)
+
+    def _text(self, game: Game, known: Side | None, advance: Progress) -> Side:
+        if known is not None:
+            return known
+        side = sample_text(game, self.ps, self.seed, progress=advance)
+        self.kept.keep("text", game.subject, self.seed, side)
+        return side
 
 
-def _encodings(games: list[Game], budget: int) -> int:
-    return sum(min(budget, 2**game.n_image) for game in games)
+def _caption_encodings(game: Game) -> int:
+    return int(min(text_budget(game.n_text), 2**game.n_text))
 
 
-def _caption_encodings(games: list[Game]) -> int:
-    return sum(min(text_budget(game.n_text), 2**game.n_text) for game in games)
+def _places(samples: Samples, word: str | None) -> list[int | None]:
+    """The players of a caption that a word is; with no word one row for the pair."""
+    if word is None:
+        return [None]
+    sought, n_image = word.strip().casefold(), samples.subject.n_image
+    labels = samples.subject.labels[n_image:]
+    return [n_image + k for k, label in enumerate(labels) if label.strip().casefold() == sought]
+
+
+def _row(told: Explanation, player: int | None, patches: int) -> dict[str, Any]:
+    """A row of the table, but for the numbers of image and caption."""
+    row: dict[str, Any] = {"text": told.text, "similarity": told.full_value, "empty": told.empty_value}
+    row |= {"faithfulness": told.expected_faithfulness}
+    values, errors = told.values, told.value_stderr
+    if player is not None:
+        error = None if errors is None else float(errors[player])
+        row |= {"word": told.labels[player], "token": player - told.n_image + 1}
+        row |= {"value": float(values[player]), "stderr": error}
+        values, errors = told.interactions[player], None if told.stderr is None else told.stderr[1][player]
+    order = np.argsort(-np.abs(values[: told.n_image]), kind="stable")
+    for k in range(patches):
+        at = int(order[k]) if k < told.n_image else None
+        row[f"patch_{k + 1}"] = None if at is None else told.labels[at]
+        row[f"patch_{k + 1}_value"] = None if at is None else float(values[at])
+        row[f"patch_{k + 1}_stderr"] = None if at is None or errors is None else float(errors[at])
+    return row

@@ -101,11 +101,19 @@ def sample_image(
     *,
     progress: Progress = False,
     on_interrupt: str = "raise",
+    known: Side | None = None,
 ) -> Side:
-    """The image's half of `sample`."""
-    masks, weights = _draw(game.n_image, budget, ps, _seeds(seed)[0])
-    nothing = Side(masks[:0], weights[:0], np.zeros((0, 0)), ps, *_described(game, 0))
-    return _embed_images(game, nothing, masks, weights, progress, on_interrupt)
+    """The image's half of `sample`; what is `known` of some of its masks is not asked again."""
+    masks, weights = image_masks(game, budget, ps, seed)
+    start = Side(masks[:0], weights[:0], np.zeros((0, 0)), ps, *_described(game, 0))
+    if known is not None:
+        start = replace(start, masks=known.masks, weights=known.weights, embeddings=known.embeddings)
+    return _embed_images(game, start, masks, weights, progress, on_interrupt)
+
+
+def image_masks(game: BilinearGame, budget: int, ps: tuple[float, ...], seed: int) -> tuple[BoolArray, FloatArray]:
+    """The masks (m, n_image) that `sample_image` asks about, and their weights (m,)."""
+    return _draw(game.n_image, budget, ps, _seeds(seed)[0])
 
 
 def sample_text(game: BilinearGame, ps: tuple[float, ...], seed: int, *, progress: Progress = False) -> Side:

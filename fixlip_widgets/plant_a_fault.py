@@ -10,9 +10,9 @@ from typing import Any
 import ipywidgets
 import traitlets
 
-from fixlip import Encoder
 from fixlip.emoji.props import BADGE, LABEL, TINTS, written_words
 from fixlip.emoji.scenes import UNITS, vocabulary
+from fixlip.encoders.protocol import AnyEncoder, check_is_encoder
 from fixlip.pictures import Picture
 from fixlip.pictures.layout import scales_of
 from fixlip.pictures.words import model_name
@@ -43,13 +43,14 @@ class PlantAFault(Panel):
         planted: begin with something planted; else with the scene as it is.
 
     Raises:
-        ValueError: one sentence, if an argument does not fit.
+        TypeError: if a model is no encoder, but a model's name, say.
+        ValueError: if there is no such fault.
     """
 
     def __init__(
         self,
-        encoder: Encoder,
-        beside: Encoder | None = None,
+        encoder: AnyEncoder,
+        beside: AnyEncoder | None = None,
         *,
         fault: str = "shortcut",
         seed: int = 0,
@@ -94,7 +95,7 @@ class PlantAFault(Panel):
         texts = (ipywidgets.Text(continuous_update=False) for _ in range(2))
         self.caption, self.foil = (labelled(one, name) for one, name in zip(texts, ("caption", "against"), strict=True))
 
-    def _laid_out(self, encoders: tuple[Encoder, ...]) -> list[ipywidgets.Widget]:
+    def _laid_out(self, encoders: tuple[AnyEncoder, ...]) -> list[ipywidgets.Widget]:
         rows = []
         for encoder, pair in zip(encoders, self.maps, strict=True):
             columns = []
@@ -196,7 +197,7 @@ class PlantAFault(Panel):
         for control, word, tint in zip(self.tints, state.objects, state.tints, strict=False):
             control.value, control.description = tint, word
         with self.scene.hold_sync():
-            self.scene.image, self.scene.grid = data_uri(scene.image), list(state.encoders[0].grid)
+            self.scene.image, self.scene.grid = data_uri(scene.image), list(state.grid)
             self.scene.name = f"scene of {scene.caption}"
             self.scene.thing = [] if painted else [BADGE, BADGE] if state.fault == "shortcut" else [*LABEL]
             self.scene.round, self.scene.named = state.fault == "shortcut", THINGS[state.fault]
@@ -283,12 +284,11 @@ class PlantAFault(Panel):
             return drawn_pairs(self._shown, [encoder.name for encoder in self.state.encoders], chosen)
 
 
-def _checked(encoder: Encoder, beside: Encoder | None, fault: str) -> tuple[Encoder, ...]:
-    """The models to ask, or ValueError."""
+def _checked(encoder: AnyEncoder, beside: AnyEncoder | None, fault: str) -> tuple[AnyEncoder, ...]:
+    """The models to ask, or an error in a sentence."""
     if fault not in THINGS:
         raise ValueError(f"fault: got {fault!r}, wanted one of {', '.join(THINGS)}.")
-    for name, one in (("encoder", encoder), ("beside", beside)):
-        if not isinstance(one, Encoder) and not (name == "beside" and one is None):
-            given = repr(one) if isinstance(one, str) else type(one).__name__
-            raise ValueError(f"{name}: got {given}, wanted what fixlip.load returns.")
+    check_is_encoder(encoder)
+    if beside is not None:
+        check_is_encoder(beside)
     return (encoder,) if beside is None else (encoder, beside)

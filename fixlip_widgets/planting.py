@@ -10,11 +10,12 @@ import numpy as np
 import traitlets
 from numpy.typing import NDArray
 
-from fixlip import Encoder, Explanation, Game, Samples, sample
+from fixlip import Explanation, Game, Samples, sample
 from fixlip.emoji.by_hand import scene_by_hand
 from fixlip.emoji.planted import NAMED, coloured_caption
 from fixlip.emoji.props import BADGE, LABEL, TINTS, written_words
 from fixlip.emoji.scenes import UNITS, Scene, caption
+from fixlip.encoders.protocol import AnyEncoder
 from fixlip.triples import MOST_PLAYERS
 
 from .panel import State
@@ -90,7 +91,7 @@ class PlantState(State):
     foil = traitlets.Unicode()
     shown = traitlets.Instance(Shown, allow_none=True)
 
-    def __init__(self, encoders: Sequence[Encoder], fault: str, seed: int, planted: bool = True) -> None:
+    def __init__(self, encoders: Sequence[AnyEncoder], fault: str, seed: int, planted: bool = True) -> None:
         self.encoders = tuple(encoders)
         self._known: dict[tuple[int, tuple[Any, ...]], Samples] = {}
         super().__init__(fault=fault, seed=seed, objects=drawn(seed))
@@ -155,6 +156,11 @@ class PlantState(State):
         return Setting(plain, planted, self.caption, self.foil)
 
     @property
+    def grid(self) -> tuple[int, int]:
+        """Rows and columns of the first model's patches."""
+        return (None if self.shown is None else self.shown.explanations[0][0].grid) or (1, 1)
+
+    @property
     def asked_words(self) -> tuple[str, ...]:
         """The words whose map shows the fault: one, or a colour and its object."""
         return {
@@ -179,7 +185,7 @@ class PlantState(State):
         ]
         return np.array(found)
 
-    def _games(self, encoder: Encoder, setting: Setting) -> list[Game]:
+    def _games(self, encoder: AnyEncoder, setting: Setting) -> list[Game]:
         return [Game(encoder, picture_of(setting.side(k)).image, setting.caption) for k in range(len(SIDES))]
 
     def ask(

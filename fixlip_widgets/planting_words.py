@@ -32,7 +32,7 @@ def where(state: PlantState) -> str:
     thing, at = ("badge", state.badge) if state.fault == "shortcut" else (f"\u201c{state.word}\u201d", state.label)
     if not at:
         return "nothing is planted"
-    rows, columns = state.encoders[0].grid
+    rows, columns = state.grid
     row, column = (min(int(along * n / UNITS), n - 1) + 1 for along, n in ((at[1], rows), (at[0], columns)))
     return f"the {thing} lies around patch {row},{column}"
 

@@ -110,6 +110,8 @@ class PairView(anywidget.AnyWidget):
         Raises:
             ValueError: if the image players form no grid, or there is no image to show.
         """
+        if hasattr(subject, "second_image"):
+            raise ValueError("subject: a widget shows an image and a caption; draw() shows two images or two texts.")
         if subject.grid is None or subject.image is None:
             raise ValueError("subject: a widget wants image patches on a grid and the image itself; there is none.")
         if subject.image is not self._pixels:  # encoding a picture takes longer than all else here

@@ -11,7 +11,7 @@ from fixlip.__main__ import main
 from fixlip.classification import Agreement, Classification
 from fixlip.classification.page import outline
 from fixlip.concepts import Bank, Classes, Study
-from fixlip.contrasts import contrast
+from fixlip.contrasts import Contrast
 
 WORDS = ["cat", "goldfish", "banana"]
 
@@ -74,7 +74,7 @@ def test_its_parts_are_those_of_the_library(encoder, picture, found):
     games = [fixlip.Game(encoder, picture, prompt) for prompt in prompts]
     samples = [fixlip.sample(game, 64, p=0.5, progress=False) for game in games]
     np.testing.assert_allclose(found.explanation.values, samples[0].explain().values, atol=1e-4)
-    np.testing.assert_allclose(found.contrast.values, contrast(*samples).values, atol=1e-4)
+    np.testing.assert_allclose(found.contrast.values, Contrast.of(*samples).values, atol=1e-4)
     # The game of a class's only prompt has the class's own logit.
     assert found.explanation.full_value == pytest.approx(alone.logits[order[0]], abs=1e-3)
     assert found.contrast.full_value == pytest.approx(found.margin, abs=1e-3)

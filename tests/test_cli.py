@@ -85,7 +85,7 @@ def test_a_scene_brings_its_own_caption_and_any_kind_of_file_is_written(tmp_path
         (["photo.jpg", "a cat", "--p", "1"], "p: got 1, wanted a probability"),
         (["photo.jpg", "a cat", "--p", "half"], "p: got 'half', wanted a number"),
         (["photo.jpg", "a cat", "--out", "none/x.html"], "out: there is no folder 'none'"),
-        (["photo.jpg", "a cat", "--out", "x.pdf"], "out: got 'x.pdf', wanted a name that ends in .html"),
+        (["photo.jpg", "a cat", "--out", "x.txt"], "out: got 'x.txt', wanted a name that ends in .html"),
         (["photo.jpg", "a cat", "--out", "folder.html"], "out: 'folder.html' is a folder"),
         (["text.png", "a cat"], "image: 'text.png' is not a picture"),
         (["half.jpg", "a cat"], "image: 'half.jpg' is damaged or truncated"),

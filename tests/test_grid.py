@@ -159,3 +159,117 @@ def test_a_target_out_of_reach_is_told(encoder):
     assert found.budget < 4096
     with pytest.warns(UserWarning, match="with 70 masked images; allow a larger budget"):
         fixlip.explain(encoder, shown.image, shown.caption, target_faithfulness=0.999, budget=70)
+
+
+# ---- files, tables, and going on
+
+
+def assert_same(one, other):
+    """Two grids, bit for bit."""
+    assert one.shape == other.shape and (one.p, one.index) == (other.p, other.index)
+    for first, second in zip([*one.images, *one.texts], [*other.images, *other.texts], strict=True):
+        assert first.subject.facts() == second.subject.facts() and first.seed == second.seed
+        np.testing.assert_array_equal(first.subject.image, second.subject.image)
+        for side in ("image_side", "text_side"):
+            a, b = getattr(first, side), getattr(second, side)
+            assert (a.p, a.grid, a.origin) == (b.p, b.grid, b.origin)
+            for part in ("masks", "weights", "embeddings"):
+                np.testing.assert_array_equal(getattr(a, part), getattr(b, part))
+                assert getattr(a, part).dtype == getattr(b, part).dtype
+    np.testing.assert_array_equal(one.values, other.values)
+
+
+def test_a_grid_is_saved_and_loaded_bit_for_bit_each_side_once(encoder, images, tmp_path):
+    grid = fixlip.explain_all(encoder, images, CAPTIONS, budget=24, index="sii", progress=False)
+    again = fixlip.ExplanationGrid.load(grid.save(tmp_path / "grid"))
+    assert_same(grid, again)
+    np.testing.assert_array_equal(grid[1, 2].interactions, again[1, 2].interactions)
+    with np.load(tmp_path / "grid.npz") as archive:
+        assert sorted(name for name in archive.files if name.endswith("embeddings")) == [
+            *(f"image_{k}_embeddings" for k in range(2)),
+            *(f"text_{k}_embeddings" for k in range(3)),
+        ]
+    grid[0, 0].save(tmp_path / "one.npz")
+    with pytest.raises(ValueError, match="one.npz' is no saved grid .image is missing"):
+        fixlip.ExplanationGrid.load(tmp_path / "one.npz")
+    with pytest.raises(ValueError, match="^path: there is no file"):
+        fixlip.ExplanationGrid.load(tmp_path / "none.npz")
+
+
+@pytest.mark.parametrize(("name", "batches"), [("embed_images", 1), ("embed_images", 6), ("embed_texts", 1)])
+def test_an_interrupted_grid_goes_on_and_encodes_nothing_twice(name, batches, images, monkeypatch, tmp_path):
+    def fresh():
+        return fixlip.load("emoji-clip", device="cpu", batch_size=8 if name == "embed_images" else 64)
+
+    options = {"budget": 32, "p": 0.5, "progress": False}
+    whole = fixlip.explain_all(fresh(), images, CAPTIONS[1:], **options)
+    slow, spent = fresh(), []
+    done = interrupt_after(slow, name, batches, monkeypatch)
+    try:
+        with pytest.warns(UserWarning, match="interrupted"):
+            fixlip.explain_all(slow, images, CAPTIONS[1:], resume=tmp_path / "run", **options)
+    except KeyboardInterrupt:
+        pass
+    assert "interrupted" in done
+    again = fresh()
+    for side in ("embed_images", "embed_texts"):
+        spent.append(count(again, monkeypatch, side))
+    assert_same(whole, fixlip.explain_all(again, images, CAPTIONS[1:], resume=tmp_path / "run", **options))
+    if name == "embed_images":
+        assert sum(spent[0]) == 2 * 32 - sum(done[:-1]), "the image in work is kept, too"
+    # Done is done, in another order and with other company too; more masked images only cost themselves.
+    more = fresh()
+    spent = [count(more, monkeypatch, side) for side in ("embed_images", "embed_texts")]
+    turned = fixlip.explain_all(more, images[::-1], CAPTIONS[:0:-1], resume=tmp_path / "run", **options)
+    np.testing.assert_array_equal(turned.values, whole.values[::-1, ::-1])
+    assert not sum(spent[0]) and not sum(spent[1])
+    larger = fixlip.explain_all(more, images[:1], CAPTIONS[1:], resume=tmp_path / "run", **options | {"budget": 40})
+    assert sum(spent[0]) == 8 and larger.images[0].budget == 40
+    fixlip.explain_all(more, images[:1], CAPTIONS[1:], resume=tmp_path / "run", **options | {"seed": 1})
+    assert sum(spent[0]) == 8 + 32, "other masks are not these"
+
+
+def test_one_bar_counts_all_encodings(encoder, images, monkeypatch):
+    from contextlib import contextmanager
+
+    bars = []
+
+    @contextmanager
+    def bar(total, description):
+        bars.append([description, total, 0])
+
+        def advance(done):
+            bars[-1][2] += done
+
+        yield advance
+
+    monkeypatch.setattr("fixlip.grid.progress_bar", bar)
+    fixlip.explain_all(encoder, images, CAPTIONS[1:], budget=16)
+    ((description, total, done),) = bars
+    tokens = [fixlip.Game(encoder, images[0], text).n_text for text in CAPTIONS[1:]]
+    assert description == "masked images and captions" and total == done == 2 * 16 + sum(2**n for n in tokens)
+
+
+def test_a_table_tells_a_word_in_every_picture(encoder, images, tmp_path):
+    images[1].save(tmp_path / "second.png")
+    captions = ["a cat and a banana", "a tractor", "a Banana and a banana"]
+    grid = fixlip.explain_all(encoder, [images[0], tmp_path / "second.png"], captions, budget=32, progress=False)
+    table = grid.table(word="banana", patches=2)
+    assert len({len(column) for column in table.values()}) == 1
+    assert list(zip(table["image"], table["caption"], table["token"], strict=True)) == [
+        (i, j, token) for i in (0, 1) for j, token in ((0, 5), (2, 2), (2, 5))
+    ]
+    assert table["file"] == [None] * 3 + ["second.png"] * 3
+    told, player = grid[1, 2], grid[1, 2].n_image + 4
+    assert table["value"][-1] == told.values[player] and table["stderr"][-1] == told.value_stderr[player]
+    pairs = told.interactions[player][: told.n_image]
+    best = int(np.argmax(np.abs(pairs)))
+    assert (table["patch_1"][-1], table["patch_1_value"][-1]) == (told.labels[best], pairs[best])
+    assert table["patch_2_stderr"][-1] > 0 and table["similarity"][-1] == told.full_value
+    every = grid.table()
+    assert len(every["image"]) == 6 and "word" not in every
+    assert abs(every["patch_1_value"][0]) == np.abs(grid[0, 0].values[: told.n_image]).max()
+    with pytest.raises(ValueError, match="^word: 'car' is in no caption; their words are a, cat, "):
+        grid.table(word="car")
+    with pytest.raises(ValueError, match="^word: got 3"):
+        grid.table(word=3)

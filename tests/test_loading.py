@@ -17,6 +17,7 @@ from toys import ORACLES
 
 import fixlip
 from fixlip import Game
+from fixlip.encoders.sources import Source
 
 MODELS = Path(fixlip.__file__).parent / "emoji" / "models"
 
@@ -208,17 +209,46 @@ def test_sizes_that_make_no_patches_are_refused(folder, field, value):
     assert f"{field} {value}" in sentence
 
 
-@pytest.mark.parametrize(
-    ("model_type", "words"),
-    [
-        ("siglip2", "SigLIP-2 of flexible resolution (NaFlex), which is not supported yet"),
-        ("metaclip_2", "MetaCLIP-2, which is not supported yet"),
-        ("bert", "of type 'bert', which is not supported"),
-    ],
-)
-def test_other_families_are_named_in_words(folder, model_type, words):
+@pytest.mark.parametrize("model_type", ["bert", "clipseg"])
+def test_other_families_are_named_in_words(folder, model_type):
     sentence = refusal(folder(config=lambda config: config.update(model_type=model_type)))
-    assert words in sentence and "supported are CLIP, SigLIP and SigLIP-2 of fixed resolution" in sentence
+    assert (
+        f"of type {model_type!r}, which is not supported; supported are CLIP, SigLIP, SigLIP-2, MetaCLIP-2" in sentence
+    )
+
+
+@pytest.mark.parametrize("model_type", ["siglip2", "align", "altclip"])
+def test_weights_of_another_family_are_refused(folder, model_type):
+    sentence = refusal(folder(config=lambda config: config.update(model_type=model_type)))
+    assert "weights" in sentence or "configuration" in sentence
+
+
+# ---- revisions
+
+
+@pytest.mark.parametrize("revision", ["", 3])
+def test_revisions_that_are_none_are_refused(revision):
+    with pytest.raises(ValueError, match=f"^revision: got {revision!r}, wanted a branch, a tag or a commit"):
+        fixlip.load("org/name", revision=revision)
+
+
+def test_every_part_of_a_model_is_of_the_revision():
+    class Auto:
+        @staticmethod
+        def from_pretrained(place, **options):
+            return place, options
+
+    source = Source("org/name", "org/name", False, "", "v2")
+    place, options = source.fetch(Auto, output_loading_info=True)
+    assert place == "org/name" and options.pop("output_loading_info")
+    assert options == {"local_files_only": False, "trust_remote_code": False, "revision": "v2"}
+    assert "revision" not in Source("org/name", "org/name", False).fetch(Auto)[1]
+
+
+def test_a_folder_has_no_revision(folder):
+    for place in ("emoji-clip", folder()):
+        with pytest.raises(ValueError, match="^revision: got 'v2' for .*, which is a folder; only hub models have any"):
+            fixlip.load(place, revision="v2")
 
 
 @pytest.mark.parametrize("name", ["x" * 5000, "a\0b", "a/b/c", "../nowhere", "what is this?"])
@@ -249,6 +279,7 @@ class FakeHub(BaseHTTPRequestHandler):
     """Answers as the hub does: with a status and the header X-Error-Code."""
 
     codes = {
+        "v9": (404, "RevisionNotFound"),
         "gated": (403, "GatedRepo"),
         "unknown": (404, "RepoNotFound"),
         "empty": (404, "EntryNotFound"),
@@ -291,8 +322,9 @@ import json, os, fixlip, huggingface_hub
 for name, environment in json.loads({questions!r}):
     os.environ.update(environment)
     huggingface_hub.close_session()  # else the first proxy is remembered
+    name, _, revision = name.partition("@")
     try:
-        fixlip.load(name, device="cpu")
+        fixlip.load(name, device="cpu", revision=revision or None)
     except ValueError as error:
         print(error)
 """
@@ -317,11 +349,12 @@ def ask(run_python, tmp_path):
 @pytest.mark.slow
 def test_the_hub_s_reasons_are_kept(ask):
     with serving() as hub:
-        names = ("some/gated", "some/unknown", "some/empty", "some/broken")
-        gated, unknown, empty, broken = ask(address(hub), *((name, {}) for name in names))
+        names = ("some/gated", "some/unknown", "some/empty", "some/model@v9", "some/broken")
+        gated, unknown, empty, revised, broken = ask(address(hub), *((name, {}) for name in names))
     assert "'some/gated' is a gated repository; accept its terms" in gated and "hf auth login" in gated
     assert "the Hugging Face hub has no public model of that name; check the spelling" in unknown
     assert "cannot be loaded (Unrecognized model in some/empty)" in empty
+    assert revised == "revision: 'some/model' on the Hugging Face hub has no branch, tag or commit 'v9'."
     assert "the Hugging Face hub cannot be reached (status 503), and its local cache does not have the model" in broken
     assert sum("some/broken" in path for path in hub.asked) == 1  # its own client would ask six times for each file
 

@@ -10,7 +10,7 @@ from toys import TableGame, make, mosaic
 
 from fixlip import Explanation
 from fixlip.estimators.exact import exact
-from fixlip.pictures import alt_text, compare, draw, drawing, layout, pair, words
+from fixlip.pictures import alt_text, compare, draw, drawing, fonts, layout, pair, words
 from fixlip.pictures.cells import draw_cells
 from fixlip.pictures.curves import Line, draw_curves
 from fixlip.pictures.masked import draw_masked
@@ -141,11 +141,11 @@ def chips_drawn(picture, count):
 
 def test_any_text_is_shown(monkeypatch):
     seen, unseen = ("é", "猫", "кот", "🐈", "ﬁ"), ("\u200b", "\x07", "")
-    for fonts in (drawing.OTHER_FONTS, ()):
-        monkeypatch.setattr(drawing, "OTHER_FONTS", fonts)
+    for found in (fonts.OTHER_FONTS, ()):
+        monkeypatch.setattr(fonts, "OTHER_FONTS", found)
         assert all(chips_drawn(draw(only((7, 7), {}, tokens=seen)), 5)), "written, in one form or another"
         chips_drawn(draw(only((7, 7), {}, tokens=unseen)), 3)
-    assert drawing.fit_font("é猫", 12)[0] == "e[U+732B]"
+    assert fonts.fit_font("é猫", 12)[0] == "e[U+732B]"
 
 
 def test_few_players_are_no_trouble():

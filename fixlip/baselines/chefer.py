@@ -10,7 +10,7 @@ from functools import partial
 
 import torch
 
-from ..encoders.towers import Attention, Run, Tower
+from ..encoders.towers import Attention, Run, Tower, check_inside
 from ..explanation import Explanation
 from ..game import Game
 from .routes import SIDES, Route, Tensor, check_game, chunks, first_order, gradients, tower_of
@@ -138,7 +138,7 @@ def _reader(tower: Tower) -> slice:
 
 def _n_layers(game: Game, side: str) -> int:
     """How many attentions an encoder has, attention pooling included."""
-    model = game.encoder.model
+    model = check_inside(game.encoder).model
     part = model.vision_model if side == "image" else model.text_model
     pools = side == "image" and not hasattr(part.embeddings, "class_embedding")
     return len(part.encoder.layers) + int(pools)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 
 import torch
 
-from ..encoders.towers import Attention, AttentionPooling, Block, Tower, image_tower, text_tower
+from ..encoders.towers import Attention, AttentionPooling, Block, Tower, check_inside, image_tower, text_tower
 from ..explanation import Explanation
 from ..game import Game
 from .routes import Route, Tensor, check_game, chunks, first_order, gradients
@@ -108,11 +108,12 @@ class GradEclip:
 
     def check(self, game: Game) -> None:
         """ValueError, before any model call, if this cannot be had of a game's model."""
-        config = game.encoder.model.config
+        model = check_inside(game.encoder).model
+        config = model.config
         widths = (config.vision_config.hidden_size, config.text_config.hidden_size)
         if self.heads is not None and any(width % self.heads for width in widths):
             raise ValueError(f"heads: got {self.heads}, wanted a divisor of the widths {widths[0]} and {widths[1]}.")
-        if self.image_blocks > 1 and not hasattr(game.encoder.model, "visual_projection"):
+        if self.image_blocks > 1 and not hasattr(model, "visual_projection"):
             raise ValueError(
                 f"image_blocks: got {self.image_blocks}, wanted 1 with {game.encoder.name}: its images have no class "
                 "token, so that only the attention pooling has an output that the embedding is read off."
@@ -135,7 +136,8 @@ class GradEclip:
         pixels, caption = game.inputs
         if side == "image":
             return image_tower(game.encoder, pixels)
-        ids, length = caption.input_ids, game.encoder.model.config.text_config.max_position_embeddings
+        ids, text_config = caption.input_ids, check_inside(game.encoder).model.config.text_config
+        length = text_config.max_position_embeddings
         if self.reference_padding:
             ids = torch.nn.functional.pad(ids, (0, length - len(ids)))  # with token 0, as OpenAI's tokenizer pads
         return text_tower(game.encoder, caption, ids)

@@ -28,7 +28,7 @@ import torch
 
 from ..encoders.captions import Caption
 from ..encoders.huggingface import Encoder
-from ..encoders.towers import Tower, image_tower, text_tower
+from ..encoders.towers import Tower, check_inside, image_tower, text_tower
 from ..estimators.indices import SCORES
 from ..estimators.methods import PASSES
 from ..explanation import Explanation
@@ -159,10 +159,11 @@ def _attribute(
     """The matrix, how many passes it took, and where the players stand in its rows and columns."""
     check_game(game)
     steps, text_reference = check_count(steps, "steps"), check_count(text_reference, "text_reference")
-    last = game.encoder.max_tokens + 1
+    encoder = check_inside(game.encoder)
+    last = encoder.max_tokens + 1
     if text_reference > last:
-        raise ValueError(f"text_reference: got {text_reference}, wanted at most {last} with {game.encoder.name}.")
-    encoder = _in_float32(game.encoder)
+        raise ValueError(f"text_reference: got {text_reference}, wanted at most {last} with {encoder.name}.")
+    encoder = _in_float32(encoder)
     pixels, caption = game.inputs
     with torch.no_grad(), advancing(progress, 2 * steps, "steps of integration") as advance:
         sides = (_text(encoder, caption, layer, text_reference), _image(encoder, pixels, layer))

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 Passes = Callable[[int, int, str], int | None]  # of n_image, n_text and the basis
 
 
-def _method(name: str, what: str, order: int, passes: Passes, is_long: bool = False) -> Method:
+def _method(
+    name: str, what: str, order: int, passes: Passes, is_long: bool = False, looks_inside: bool = True
+) -> Method:
     """A baseline that takes a game, and `progress` if it is long, named as its function here; imported when it runs."""
 
     def run(game: AnyGame, request: Request) -> Explanation:
@@ -25,9 +27,8 @@ def _method(name: str, what: str, order: int, passes: Passes, is_long: bool = Fa
         result: Explanation = explain(game, progress=request.progress) if is_long else explain(game)
         return result
 
-    return Method(
-        name, what, "game", (SCORES,), run, passes, _check, counts=PASSES, orders=(order,), takes_budget=False
-    )
+    check = _check if looks_inside else _check_outside
+    return Method(name, what, "game", (SCORES,), run, passes, check, counts=PASSES, orders=(order,), takes_budget=False)
 
 
 def _random(game: Any, request: Request) -> Explanation:
@@ -59,6 +60,12 @@ def _check(game: AnyGame, request: Request) -> None:
     check_game(game)
 
 
+def _check_outside(game: AnyGame, request: Request) -> None:
+    from .routes import check_game
+
+    check_game(game, looks_inside=False)
+
+
 METHODS = {
     method.name: method
     for method in (
@@ -67,6 +74,7 @@ METHODS = {
             "what the similarity loses when one player alone is removed",
             1,
             lambda n_image, n_text, basis: n_image + n_text + 2,
+            looks_inside=False,
         ),
         _method(
             "gradient-input",
@@ -112,7 +120,7 @@ METHODS = {
             (SCORES,),
             _random,
             lambda n_image, n_text, basis: 0,
-            _check,
+            _check_outside,
             counts=PASSES,
             orders=(1,),
             takes_budget=False,

@@ -42,7 +42,7 @@ def random(game: Game, seed: int = 0) -> Explanation:
     Returns:
         order 1, scores.
     """
-    check_game(game)
+    check_game(game, looks_inside=False)
     rng = np.random.default_rng(check_seed(seed))
     image, text = rng.random(game.n_image), rng.random(game.n_text)
     explanation = Explanation.from_heatmap(image, game, text=text, name="a random map")
@@ -64,6 +64,7 @@ OCCLUSION = Route(
     lambda game, side, m: (game.n_image if side == "image" else game.n_text) + 1,
     unit="logits",
     linear=True,
+    looks_inside=False,
 )
 
 

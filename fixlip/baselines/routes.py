@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from ..encoders.towers import Tower, image_tower, text_tower
+from ..encoders.towers import Tower, check_inside, image_tower, text_tower
 from ..estimators.indices import SCORES
 from ..estimators.methods import PASSES
 from ..explanation import Explanation
@@ -39,6 +39,7 @@ class Route:
         passes: of a game, a side and m, how many forward and backward passes of that side's encoder this takes.
         unit: of its maps, "logits" or "scores".
         linear: whether maps are linear in the embeddings of the other side, which then may be of any length.
+        looks_inside: whether it needs the layers of the model, and not only its embeddings.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Route:
     passes: Callable[[Game, str, int], int]
     unit: str = "scores"
     linear: bool = False
+    looks_inside: bool = True
 
 
 def first_order(game: Game, route: Route) -> Explanation:
@@ -58,7 +60,7 @@ def first_order(game: Game, route: Route) -> Explanation:
     Raises:
         ValueError: one sentence, if this is no `fixlip.Game`, or the method gives something else than finite numbers.
     """
-    check_game(game)
+    check_game(game, route.looks_inside)
     maps = [maps_of(game, route, side)[0] for side in SIDES]
     attributions = np.concatenate(maps)
     empty, full = end_values(game)
@@ -113,7 +115,8 @@ def directions(game: Game, side: str, others: BoolArray | None = None) -> Tensor
     """Embeddings (m, d), of length one, of the other side than `side` under masks; by default of the whole of it."""
     embed, n = (game.embed_texts, game.n_text) if side == "image" else (game.embed_images, game.n_image)
     masks = np.ones((1, n), bool) if others is None else others
-    return torch.from_numpy(embed(masks)).to(game.encoder.device, game.encoder.dtype)
+    place, kind = getattr(game.encoder, "device", "cpu"), getattr(game.encoder, "dtype", torch.float32)
+    return torch.from_numpy(embed(masks)).to(place, kind)
 
 
 def tower_of(game: Game, side: str) -> Tower:
@@ -141,10 +144,12 @@ def chunks(tower: Tower, directions: Tensor) -> tuple[Tensor, ...]:
     return found
 
 
-def check_game(game: object) -> None:
-    """ValueError unless this is a game whose model can be looked into."""
+def check_game(game: object, looks_inside: bool = True) -> None:
+    """ValueError unless this is a game of a model, and where that is asked for one whose layers are known."""
     if not isinstance(game, Game):
         raise ValueError(
             f"game: got {type(game).__name__}, wanted a fixlip.Game: this method looks into the model, and asks it "
             "nothing that another game could answer."
         )
+    if looks_inside:
+        check_inside(game.encoder)

@@ -13,9 +13,10 @@ from ..concepts.bank import Bank, Classes
 from ..concepts.embeddings import Cache
 from ..concepts.settings import Settings
 from ..concepts.study import Study
-from ..contrasts import contrast
-from ..encoders.huggingface import Encoder
+from ..contrasts import Contrast
+from ..encoders.huggingface import of_transformers
 from ..encoders.images import ImageSource
+from ..encoders.protocol import AnyEncoder
 from ..game import Game
 from ..masks import check_budget, check_p, check_seed
 from ..samples import sample
@@ -42,7 +43,7 @@ class Classification(Findings):
 
 
 def classify(
-    encoder: Encoder,
+    encoder: AnyEncoder,
     image: ImageSource,
     classes: Classes | None = None,
     bank: Bank | None = None,
@@ -74,8 +75,7 @@ def classify(
         ValueError: one sentence; before any model call, but where `against` names the class that is then predicted, or
             the picture cannot be read.
     """
-    if not isinstance(encoder, Encoder):
-        raise ValueError(f"encoder: got {type(encoder).__name__}, wanted what fixlip.load gives.")
+    encoder = of_transformers(encoder)
     classes, bank = inputs_of(encoder.name, classes, bank)
     p, budget, seed = check_p(p), check_budget(budget), check_seed(seed)
     foil = None if against is None else number_of(classes, against)
@@ -88,5 +88,5 @@ def classify(
     game = Game(encoder, image, classes.prompts[found.target][0])
     other = game.with_text(classes.prompts[foil][0])
     samples = sample(game, budget, p=p, seed=seed, progress=progress, on_interrupt="raise")
-    told = contrast(samples, samples.with_caption(other, progress=False), p)
+    told = Contrast.of(samples, samples.with_caption(other, progress=False), p)
     return Classification(found, told.first, told, foil)

@@ -18,6 +18,8 @@ from . import console, options, output
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from ..explanation import Explanation
+
 SCENE = "scene:"
 _LOG = logging.getLogger(__name__)
 # The maskings below are named here, since reading them from the library would load torch for --help; a test compares.
@@ -43,6 +45,10 @@ def _methods() -> str:
     return "\n".join(lines)
 
 
+_FOIL = (
+    "explain why the caption and not this one: the difference of both similarities, from the same masked images; with "
+    "kernel"
+)
 _EPILOG = f"""\
 estimators:
 {_methods()}
@@ -62,13 +68,15 @@ bases:
 what the ending of --out says:
   .html       a report that opens offline
   .png        the picture alone
+  .svg, .pdf  the picture alone, as text and shapes
   .csv        a table of all terms: patches, tokens and pairs of them, with standard errors and the unit of both
-  .npz        everything, to go on with: fixlip.Explanation.load(FILE)
+  .npz        everything, to go on with: fixlip.Explanation.load(FILE); with --foil fixlip.contrasts.Contrast.load(FILE)
 
 examples:
   python -m fixlip explain {SCENE}7
   python -m fixlip explain photo.jpg "a dog next to a hydrant" --model openai/clip-vit-base-patch32
   python -m fixlip explain photo.jpg "a dog" --model FOLDER --p 0.3 --budget 1024 --out dog.csv
+  python -m fixlip explain photo.jpg "a dog" --foil "a wolf" --out why.html
   python -m fixlip explain {SCENE}7 --target-faithfulness 0.95 --quiet --out dog.npz
 """
 
@@ -85,6 +93,28 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("image", metavar="IMAGE", help=f"a picture file, or {SCENE}SEED for an embedded emoji scene")
     parser.add_argument("caption", metavar="CAPTION", nargs="?", help="the caption; a scene brings its own")
+    parser.add_argument("--foil", metavar="CAPTION", help=_FOIL)
+    _add_fit(parser)
+    parser.add_argument(
+        "--image-masking",
+        default="zero",
+        metavar="HOW",
+        help="what a removed patch becomes: zero, mean, blur; or drop, taken out",
+    )
+    parser.add_argument(
+        "--text-masking",
+        default="attention",
+        metavar="HOW",
+        help="what becomes of a removed token: hidden from attention (attention), taken out (remove), or unknown",
+    )
+    parser.add_argument(
+        "--out", default="explanation.html", type=Path, metavar="FILE", help="the result; default explanation.html"
+    )
+    parser.set_defaults(run=run)
+
+
+def _add_fit(parser: argparse.ArgumentParser) -> None:
+    """Add what is computed, from how much."""
     parser.add_argument(
         "--p",
         default="0.5",
@@ -108,19 +138,6 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
     parser.add_argument("--index", metavar="NAME", help="which interactions, see below")
     parser.add_argument("--order", metavar="K", help="2: interactions (the default); 1: values alone; 3: triples, too")
     parser.add_argument("--basis", default="full", metavar="NAME", help="which pairs have interactions, see below")
-    parser.add_argument(
-        "--image-masking", default="zero", metavar="HOW", help="what a removed patch becomes: zero, mean, blur"
-    )
-    parser.add_argument(
-        "--text-masking",
-        default="attention",
-        metavar="HOW",
-        help="what becomes of a removed token: hidden from attention (attention), taken out (remove), or unknown",
-    )
-    parser.add_argument(
-        "--out", default="explanation.html", type=Path, metavar="FILE", help="the result; default explanation.html"
-    )
-    parser.set_defaults(run=run)
 
 
 def run(given: argparse.Namespace) -> int:
@@ -130,17 +147,19 @@ def run(given: argparse.Namespace) -> int:
     output.check_writable(given.out)
     image, caption = pair_of(given.image, given.caption)
     _check_method(arguments)
-    from .. import explain, load
+    foil = None if given.foil is None else _foil(given.foil, arguments)
+    from .. import load
     from ..api import cost
 
     start = time.perf_counter()
     encoder = load(given.model, **loading)
     _LOG.info("%r, loaded in %.1f s", encoder, time.perf_counter() - start)
     if arguments["target_faithfulness"] is None and not given.quiet:
+        # The foil's captions come on top; they take little.
         told = {name: arguments[name] for name in ("budget", "estimator", "basis")}
         console.note(f"{cost(encoder, image, caption, **told)}.")
     start = time.perf_counter()
-    explanation = explain(encoder, image, caption, progress=not given.quiet, **arguments)
+    explanation = _explained(encoder, image, caption, foil, arguments, not given.quiet)
     _LOG.info("%r, explained in %.1f s", explanation, time.perf_counter() - start)
     if not given.quiet:
         for line in explanation.notes:
@@ -156,6 +175,26 @@ def run(given: argparse.Namespace) -> int:
         console.note(f"written: {written}")
         raise
     return 0
+
+
+def _foil(foil: str, arguments: dict[str, Any]) -> str:
+    """The foil; ValueError where something is asked for that contrasts do not have."""
+    for name, usual in (("estimator", "kernel"), ("basis", "full"), ("target_faithfulness", None)):
+        if arguments[name] != usual:
+            raise ValueError(f"foil: a contrast takes no {name} of one's own; leave out one of the two.")
+    return options.readable(foil, "foil")
+
+
+def _explained(
+    encoder: Any, image: Image, caption: str, foil: str | None, arguments: dict[str, Any], progress: bool
+) -> Explanation:
+    from .. import contrast, explain
+
+    if foil is None:
+        return explain(encoder, image, caption, progress=progress, **arguments)
+    given = {name: arguments[name] for name in ("p", "budget", "index", "order", "seed")}
+    told = {name: value for name, value in given.items() if value is not None}
+    return contrast(encoder, image, caption, foil, progress=progress, **told)
 
 
 def _arguments(given: argparse.Namespace) -> dict[str, Any]:

@@ -9,13 +9,20 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..atomic import replace_whole, replacing
+from ..atomic import replace_whole
 from . import console
 
 if TYPE_CHECKING:
     from ..explanation import Explanation
 
-KINDS = {".html": "report", ".png": "picture", ".csv": "table of all terms", ".npz": "data"}
+KINDS = {
+    ".html": "report",
+    ".png": "picture",
+    ".svg": "picture of shapes",
+    ".pdf": "picture of shapes",
+    ".csv": "table of all terms",
+    ".npz": "data",
+}
 
 
 def check_writable(path: Path, kinds: Collection[str] = tuple(KINDS)) -> None:
@@ -72,11 +79,9 @@ def _write(explanation: Explanation, path: Path) -> Path:
     kind = path.suffix.lower()
     if kind == ".npz":
         return explanation.save(path)
-    if kind == ".png":
-        picture = explanation.draw()
-        with replacing(path) as partial:
-            picture.save(partial)
-    elif kind == ".csv":
+    if kind in (".png", ".svg", ".pdf"):
+        return explanation.draw().save(path)
+    if kind == ".csv":
         replace_whole(path, _csv(explanation.table()).encode("utf-8", "replace"))
     else:
         from ..pictures.report import html

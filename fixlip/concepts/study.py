@@ -10,8 +10,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..encoders.huggingface import Encoder
+from ..encoders.huggingface import Encoder, of_transformers
 from ..encoders.images import ImageSource
+from ..encoders.towers import check_inside
 from ..masks import BoolArray, FloatArray, check_count
 from .bank import Bank, Classes
 from .embeddings import Cache, class_embeddings, embed_phrases, note_of_phrases, read_phrases
@@ -76,9 +77,7 @@ class Study:
         *,
         cache: Cache = True,
     ):
-        if not isinstance(encoder, Encoder):
-            raise ValueError(f"encoder: got {type(encoder).__name__}, wanted what fixlip.load gives.")
-        self.encoder = encoder
+        self.encoder = check_inside(of_transformers(encoder))
         self.classes = classes if isinstance(classes, Classes) else Classes.of(classes)
         self.bank = bank if isinstance(bank, Bank) else Bank(bank)
         self.settings = settings or Settings()

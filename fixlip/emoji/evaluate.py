@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..encoders.huggingface import Encoder
+from ..encoders.huggingface import Encoder, of_transformers
 from ..encoders.loading import load
 from ..metrics import quadrant
 from .scenes import Scene, caption, scene, vocabulary
@@ -128,7 +128,7 @@ def main() -> None:
     parser.add_argument("model", help="an embedded model or a folder")
     parser.add_argument("--sprites", type=Path, help="folder that make_sprites wrote, for another style of emoji")
     options = parser.parse_args()
-    print(evaluate(load(options.model), sprites=options.sprites))
+    print(evaluate(of_transformers(load(options.model)), sprites=options.sprites))
 
 
 if __name__ == "__main__":

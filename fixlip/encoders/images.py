@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from ..masks import IntArray
+
 ImageSource = str | os.PathLike[str] | Image.Image | NDArray[Any]
 
 # No model reads more than a few hundred pixels a side. Above so many pixels in all, a picture is first reduced by a
@@ -142,13 +144,54 @@ def widen(image: Image.Image, most: int = 20) -> Image.Image:
     return image if (width, height) == image.size else image.crop((left, top, left + width, top + height))
 
 
-def view(image: Image.Image, processor: Any, longest: int = 672) -> NDArray[np.uint8]:
-    """The part of the picture that the processor keeps, for showing, at up to `longest` pixels a side."""
-    size, crop = dict(processor.size or {}), dict(getattr(processor, "crop_size", None) or {})
-    if getattr(processor, "do_center_crop", False) and crop and "shortest_edge" in size:
-        scale = min(image.size) / size["shortest_edge"]
-        width, height = crop["width"] * scale, crop["height"] * scale
-        left, top = (image.width - width) / 2, (image.height - height) / 2
-        image = image.crop((round(left), round(top), round(left + width), round(top + height)))
-    target = min(longest, max(image.size))
-    return np.asarray(image.resize((target, target), Image.Resampling.LANCZOS))
+def view(image: Image.Image, processor: Any, shape: tuple[int, int], longest: int = 672) -> NDArray[np.uint8]:
+    """The part of the picture that the processor keeps, for showing.
+
+    Args:
+        image: upright, RGB.
+        processor: the model's image processor.
+        shape: (height, width) of what it makes of the picture, whose aspect the view has.
+        longest: pixels of the longer side, or fewer where the picture has fewer.
+    """
+    left, top, right, bottom = (round(edge) for edge in _seen_box(image.size, processor))
+    seen = image.crop((left, top, right, bottom))
+    target = min(longest, max(seen.size))
+    height, width = (max(1, round(target * side / max(shape))) for side in shape)
+    return np.asarray(seen.resize((width, height), Image.Resampling.LANCZOS))
+
+
+def seen_labels(labels: IntArray, processor: Any, shape: tuple[int, int]) -> IntArray:
+    """A label map of a picture as a label map of what the processor makes of that picture.
+
+    Args:
+        labels: whole numbers of shape (height, width), of the upright picture at any resolution.
+        processor: the model's image processor.
+        shape: (height, width) of the model's pixels.
+
+    Returns:
+        the label in the middle of each of the model's pixels, of that shape.
+    """
+    rows, columns = labels.shape
+    left, top, right, bottom = _seen_box((columns, rows), processor)
+    y = top + (np.arange(shape[0]) + 0.5) * (bottom - top) / shape[0]
+    x = left + (np.arange(shape[1]) + 0.5) * (right - left) / shape[1]
+    y, x = (np.clip(at.astype(int), 0, most - 1) for at, most in ((y, rows), (x, columns)))
+    return np.asarray(labels[y[:, None], x])
+
+
+def _seen_box(size: tuple[int, int], processor: Any) -> tuple[float, float, float, float]:
+    """The part (left, top, right, bottom) of a picture of size (width, height) that the processor keeps."""
+    whole = dict(getattr(processor, "size", None) or {})
+    crop = dict(getattr(processor, "crop_size", None) or {})
+    width, height = float(size[0]), float(size[1])
+    if not (getattr(processor, "do_center_crop", False) and crop):
+        return 0.0, 0.0, width, height
+    if "shortest_edge" in whole:
+        scale = min(size) / whole["shortest_edge"]
+        kept = crop["width"] * scale, crop["height"] * scale
+    elif "height" in whole:
+        kept = width * min(1.0, crop["width"] / whole["width"]), height * min(1.0, crop["height"] / whole["height"])
+    else:
+        return 0.0, 0.0, width, height
+    left, top = (width - kept[0]) / 2, (height - kept[1]) / 2
+    return left, top, left + kept[0], top + kept[1]

@@ -7,8 +7,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from .adapter import check_maskings
 from .devices import check_process, choose_batch_size, choose_device, choose_dtype
-from .huggingface import Encoder, check_family, check_maskings
+from .families import check_family
+from .huggingface import Encoder
+from .openclip import OpenClipEncoder
+from .openclip_names import is_open_clip, load_open_clip
 from .sources import Source
 
 
@@ -19,12 +23,16 @@ def load(
     batch_size: int | str = "auto",
     image_masking: str = "zero",
     text_masking: str = "attention",
-) -> Encoder:
-    """Load an encoder.
+    *,
+    revision: str | None = None,
+) -> Encoder | OpenClipEncoder:
+    """Load an encoder. Nothing that lies beside a model's weights is ever run.
 
     Args:
         name: an embedded model ("emoji-clip", "emoji-siglip"), a local folder as `save_pretrained` writes it (model and
-            processor), or the id of a CLIP, SigLIP or SigLIP-2 (fixed resolution) on the Hugging Face hub.
+            processor), or the id of a model on the Hugging Face hub: CLIP, MetaCLIP-2, SigLIP, SigLIP-2 (also NaFlex),
+            AltCLIP, Chinese-CLIP or ALIGN. Or a model of open_clip by its own names: "ViT-B-32:laion2b_s34b_b79k"
+            (architecture and weights, a tag or a file), "hf-hub:org/name", "local-dir:folder".
         device: "auto" (a GPU if there is one), "cpu", "cuda", "cuda:1", "mps".
         dtype: "float32", "bfloat16", or "auto", which is float32 everywhere. Measured on emoji-clip on a processor with
             native bfloat16 (`python tests/benchmarks/precision.py`, median of 10 scenes): bfloat16 moves the
@@ -33,9 +41,14 @@ def load(
             on the machine. Choose it where speed matters more.
         batch_size: masked inputs at a time, or "auto"; halved by itself when memory runs out.
         image_masking: what a removed patch becomes: "zero" in the normalised picture, the picture's own "mean" colour,
-            or the same patch after a strong "blur".
+            or the same patch after a strong "blur". "drop" takes its token out of a vision transformer's sequence, the
+            others keeping their positions (as masked autoencoders and FLIP do, He et al. and Li et al., CVPR 2022 and
+            2023): faster, since what is absent is not computed, and another game, since the model sees no blank
+            patches. Without any patch CLIP reads its class token alone; SigLIP's pooling attends to nothing, and what
+            it has gathered is zero.
         text_masking: what a removed token becomes: hidden from "attention", taken out ("remove"), or replaced by the
             "unknown" token.
+        revision: of a hub model: a branch, a tag or a commit; by default its main branch.
 
     Returns:
         the encoder, in evaluation mode.
@@ -49,29 +62,32 @@ def load(
     choose_batch_size(batch_size, target_device)
     check_maskings(image_masking, text_masking)
     check_process()
+    options: dict[str, Any] = {
+        "device": target_device,
+        "dtype": target_dtype,
+        "batch_size": batch_size,
+        "image_masking": image_masking,
+        "text_masking": text_masking,
+    }
+    if isinstance(name, str) and is_open_clip(name):
+        if revision is not None:
+            raise ValueError(f"revision: got {revision!r} for {name!r}; open_clip has no revisions of its models.")
+        return load_open_clip(name, **options)
     from transformers import AutoConfig, AutoModel, AutoProcessor
 
     with _quiet_transformers():
-        source = Source.of(name)
+        source = Source.of(name, revision)
         config = source.fetch(AutoConfig)
-        check_family(config.model_type, repr(source.name))
-        _check_sizes(config, source.name)
-        processor = source.fetch(AutoProcessor)
+        family = check_family(config.model_type, repr(source.name))
+        if wrong := family.vision.wrong_size(config.vision_config):
+            raise ValueError(f"model: the configuration of {source.name!r} has {wrong}.")
+        # Else what a model reads, and so its explanation, would depend on whether torchvision is installed.
+        processor = source.fetch(AutoProcessor, backend="pil")
         _check_processor(processor, source.name)
         # Sizes that do not fit are let through here, because the sentence about them is ours to write.
         model, info = source.fetch(AutoModel, output_loading_info=True, ignore_mismatched_sizes=True)
         _check_weights(info, source.name)
-    return Encoder(
-        model,
-        processor,
-        name=source.name,
-        embedded=source.is_embedded,
-        device=target_device,
-        dtype=target_dtype,
-        batch_size=batch_size,
-        image_masking=image_masking,
-        text_masking=text_masking,
-    )
+    return Encoder(model, processor, name=source.name, embedded=source.is_embedded, **options)
 
 
 @contextmanager
@@ -88,16 +104,6 @@ def _quiet_transformers() -> Iterator[None]:
         logging.set_verbosity(verbosity)
         if bars:
             logging.enable_progress_bar()
-
-
-def _check_sizes(config: Any, name: str) -> None:
-    image_size, patch_size = config.vision_config.image_size, config.vision_config.patch_size
-    whole = isinstance(image_size, int) and isinstance(patch_size, int)
-    if not whole or not 1 <= patch_size <= image_size:
-        raise ValueError(
-            f"model: the configuration of {name!r} has pictures of image_size {image_size} in patches of patch_size "
-            f"{patch_size}, wanted whole numbers with 1 <= patch_size <= image_size."
-        )
 
 
 def _check_processor(processor: Any, name: str) -> None:

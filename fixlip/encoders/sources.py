@@ -31,12 +31,14 @@ class Source:
         place: the folder, or the id on the hub.
         is_folder: which of both.
         offline: why the hub cannot be asked, so that only its local cache is left; "" if it can.
+        revision: a branch, tag or commit of a hub model; None for its main branch.
     """
 
     name: str
     place: str
     is_folder: bool
     offline: str = ""
+    revision: str | None = None
 
     @property
     def is_embedded(self) -> bool:
@@ -44,13 +46,19 @@ class Source:
         return self.is_folder and Path(self.place).resolve().parent == _EMBEDDED_FOLDER.resolve()
 
     @classmethod
-    def of(cls, name: str | os.PathLike[str]) -> Source:
+    def of(cls, name: str | os.PathLike[str], revision: str | None = None) -> Source:
         """Find the model that `name` names; ValueError if there can be none."""
+        if revision is not None and (not isinstance(revision, str) or not revision):
+            raise ValueError(f"revision: got {revision!r}, wanted a branch, a tag or a commit of a hub model.")
         text = os.fspath(name) if isinstance(name, str | os.PathLike) else None
         if not isinstance(text, str) or not text:
             raise ValueError(f"model: got {name!r}, wanted an embedded model, a folder, or the id of a hub model.")
         folder = _EMBEDDED_FOLDER / text if text in EMBEDDED else Path(text)
-        if _is_folder(folder):
+        if is_folder(folder):
+            if revision is not None:
+                raise ValueError(
+                    f"revision: got {revision!r} for {text!r}, which is a folder; only hub models have any."
+                )
             return cls(text, str(folder), True)
         from huggingface_hub import hf_hub_url
         from huggingface_hub.errors import HFValidationError
@@ -59,17 +67,20 @@ class Source:
             hf_hub_url(text, "config.json")
         except HFValidationError:
             raise ValueError(_unknown(text, "no model on the Hugging Face hub can have such a name")) from None
-        return cls(text, text, False, _why_offline(text))
+        return cls(text, text, False, why_offline(text), revision)
 
     def fetch(self, auto: Any, **options: Any) -> Any:
         """What `auto` (a transformers Auto class) makes of it; any failure becomes one sentence."""
         local = self.is_folder or bool(self.offline)
+        if self.revision is not None:
+            options["revision"] = self.revision
         try:
             return auto.from_pretrained(self.place, local_files_only=local, trust_remote_code=False, **options)
         except Exception as error:  # damaged files make the libraries below raise anything
-            raise ValueError(self._failure(error)) from error
+            raise ValueError(self.failure(error)) from error
 
-    def _failure(self, error: Exception) -> str:
+    def failure(self, error: Exception) -> str:
+        """Why this model could not be loaded, in one sentence."""
         from huggingface_hub import errors
 
         chain = list(_causes(error))
@@ -94,6 +105,8 @@ class Source:
             return _unknown(
                 self.name, "the Hugging Face hub has no public model of that name", "log in first if it is private"
             )
+        if _any(chain, errors.RevisionNotFoundError):
+            return f"revision: {self.name!r} on the Hugging Face hub has no branch, tag or commit {self.revision!r}."
         if _any(chain, (errors.LocalEntryNotFoundError, errors.OfflineModeIsEnabled)):
             why = self.offline or f"the connection to the Hugging Face hub failed ({_first_sentence(chain[-1])})"
             return _unknown(
@@ -104,7 +117,8 @@ class Source:
         return f"model: {self.name!r} from the Hugging Face hub cannot be loaded ({reason})."
 
 
-def _is_folder(path: Path) -> bool:
+def is_folder(path: Path) -> bool:
+    """Whether this is a folder; a name that no file can have is none."""
     try:
         return path.is_dir()
     except (OSError, ValueError):  # a name that is too long or impossible
@@ -115,10 +129,12 @@ def _unknown(name: str, reason: str, advice: str = "") -> str:
     close = difflib.get_close_matches(name, EMBEDDED, n=1)
     hint = f"did you mean {close[0]!r}?" if close else f"check the spelling{advice and f', or {advice}'}."
     shown = name if len(name) <= 100 else name[:100] + "…"
-    return f"model: {shown!r} is neither an embedded model ({', '.join(EMBEDDED)}) nor a local folder; {reason}; {hint}"
+    # A colon stands in names of open_clip's alone.
+    found = "" if ":" in name else f" is neither an embedded model ({', '.join(EMBEDDED)}) nor a local folder;"
+    return f"model: {shown!r}{found or ' cannot be loaded:'} {reason}; {hint}"
 
 
-def _why_offline(name: str) -> str:
+def why_offline(name: str) -> str:
     """Ask the hub once, quickly, for the model's page: its own client would retry for half a minute.
 
     Its own client is also used here, because it knows proxies, certificates and mirrors as the download will.

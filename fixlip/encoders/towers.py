@@ -19,9 +19,11 @@ import torch
 
 from .captions import Caption
 from .huggingface import Encoder
-from .masking import ImageMasker
+from .protocol import AnyEncoder
 
 Tensor = torch.Tensor
+# Whose two towers are built as described above.
+_KNOWN = ("clip", "metaclip_2", "siglip")
 
 
 @dataclass(frozen=True, eq=False)
@@ -228,11 +230,36 @@ class Tower:
         return torch.nn.functional.normalize(embedding, dim=-1), found
 
 
-def image_tower(encoder: Encoder, pixels: Tensor) -> Tower:
-    """The image half with a prepared picture (3, height, width)."""
+def check_inside(encoder: object) -> Encoder:
+    """The encoder, if its layers are known here.
+
+    Raises:
+        ValueError: one sentence, if they are not.
+    """
+    kind = type(encoder).__name__
+    if isinstance(encoder, Encoder):
+        kind = str(encoder.model.config.model_type)
+        if kind in _KNOWN:
+            return encoder
+    name = getattr(encoder, "name", kind)
+    raise ValueError(
+        f"encoder: {name} ({kind}) cannot be looked into; this method knows the layers of CLIP, MetaCLIP-2, SigLIP and "
+        "SigLIP-2 of one resolution in transformers only."
+    )
+
+
+def image_tower(encoder: AnyEncoder, pixels: Tensor) -> Tower:
+    """The image half with a prepared picture (3, height, width).
+
+    With "drop" a removed patch is zero in `absent`, since a sequence without it has another length.
+
+    Raises:
+        ValueError: one sentence, if the layers of this encoder are not known.
+    """
+    encoder = check_inside(encoder)
     vision: Any = encoder.model.vision_model
     pixels = pixels.to(encoder.device, encoder.dtype)
-    removed = ImageMasker(encoder.image_masking, encoder.grid, encoder.patch_size).baseline(pixels)
+    removed = encoder.masker(pixels).baseline(pixels)
     with torch.no_grad():
         embedded, absent = vision.embeddings(torch.stack([pixels, removed])).split(1)
     n, has_class = encoder.grid[0] * encoder.grid[1], hasattr(vision.embeddings, "class_embedding")
@@ -250,7 +277,7 @@ def image_tower(encoder: Encoder, pixels: Tensor) -> Tower:
     )
 
 
-def text_tower(encoder: Encoder, caption: Caption, input_ids: Tensor | None = None) -> Tower:
+def text_tower(encoder: AnyEncoder, caption: Caption, input_ids: Tensor | None = None) -> Tower:
     """The text half with a caption.
 
     Args:
@@ -258,7 +285,11 @@ def text_tower(encoder: Encoder, caption: Caption, input_ids: Tensor | None = No
         caption: where the players stand.
         input_ids: (length,) other token ids than the caption's, as a reference, or padded to another length; the
             positions of players and of the reader stay the caption's.
+
+    Raises:
+        ValueError: one sentence, if the layers of this encoder are not known.
     """
+    encoder = check_inside(encoder)
     text: Any = encoder.model.text_model
     ids = (caption.input_ids if input_ids is None else input_ids).to(encoder.device)[None]
     # A tensor made in inference mode, as the caption may have been, takes part in no gradient; its clone does.

@@ -101,7 +101,7 @@ def _model(settings: Settings, encoder: Encoder) -> str:
 def _architecture(encoder: Encoder) -> str:
     """Which of the published models has the architecture of this one; empty if none has."""
     config = encoder.model.config
-    width = config.vision_config.hidden_size
+    width = getattr(config.vision_config, "hidden_size", 0)
     return ARCHITECTURES.get((config.model_type, width, encoder.patch_size, encoder.image_size), "")
 
 
@@ -179,6 +179,7 @@ def _masking(how: str) -> str:
         "zero": "zero in the normalised picture",
         "mean": "the picture's mean colour",
         "blur": "a blurred patch",
+        "drop": "taken out of the sequence",
         "attention": "hidden from attention",
         "remove": "taken out of the caption",
         "unknown": "replaced by the unknown token",

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from typing import Any
 
-from ..encoders.huggingface import Encoder
+from ..encoders.huggingface import Encoder, of_transformers
 from ..encoders.loading import load
 from ..explanation import Explanation
 from ..game import Game
@@ -88,7 +88,7 @@ def encoder_of(settings: AnySettings) -> Encoder:
 
 @lru_cache(maxsize=1)
 def _load(model: str, device: str, dtype: str, batch_size: int | str) -> Encoder:
-    return load(model, device, dtype, batch_size)
+    return of_transformers(load(model, device, dtype, batch_size))
 
 
 def forget_encoder() -> None:

@@ -6,11 +6,11 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from ..atomic import replace_whole, replacing
-from ..encoders.huggingface import Encoder
 from ..encoders.images import ImageSource
+from ..encoders.protocol import AnyEncoder, is_encoder
 from ..game import Game
 from ..masks import check_count, check_p, check_seed
 from ..pictures import Picture
@@ -139,7 +139,7 @@ class Gallery:
 
 
 def compare_methods(
-    source: Encoder | AnyGame,
+    source: AnyEncoder | AnyGame,
     image: ImageSource | None = None,
     text: str | None = None,
     methods: Sequence[str] | None = None,
@@ -194,13 +194,14 @@ def compare_methods(
     return Gallery(tuple(entries), pair)
 
 
-def _game_of(source: Encoder | AnyGame, image: ImageSource | None, text: str | None) -> AnyGame:
+def _game_of(source: AnyEncoder | AnyGame, image: ImageSource | None, text: str | None) -> AnyGame:
     given = [name for name, value in (("image", image), ("text", text)) if value is not None]
-    if isinstance(source, Encoder):
+    if is_encoder(source):
         if image is None or text is None:
             raise ValueError("image and text: wanted both, with an encoder.")
         return Game(source, image, text)
     if given:
         raise ValueError(f"{' and '.join(given)}: wanted with an encoder only; a game has its own.")
-    Subject.of(source)  # says so if it is no game
-    return source
+    game = cast(AnyGame, source)
+    Subject.of(game)  # says so if it is no game
+    return game

@@ -16,7 +16,8 @@ import numpy as np
 import torch
 
 from ..claims import rounding
-from ..encoders.huggingface import Encoder
+from ..encoders.huggingface import Encoder, of_transformers
+from ..encoders.towers import check_inside
 from ..expansion import Expansion
 from ..masks import FloatArray, check_seed
 
@@ -50,9 +51,7 @@ def randomised(encoder: Encoder, seed: int = 0) -> Iterator[tuple[str, Encoder]]
     Raises:
         ValueError: at once, if this is no encoder, or the seed is none.
     """
-    if not isinstance(encoder, Encoder):
-        raise ValueError(f"encoder: got {type(encoder).__name__}, wanted what fixlip.load returns.")
-    return _descend(encoder, check_seed(seed))
+    return _descend(check_inside(of_transformers(encoder)), check_seed(seed))
 
 
 def _descend(encoder: Encoder, seed: int) -> Iterator[tuple[str, Encoder]]:

@@ -12,7 +12,7 @@ from PIL import Image
 from .conditions import Condition
 from .drawing import DEVICE
 from .layout import check_options, content_of, scales_of
-from .pair import head_of, paint, plan_of
+from .pair import head_of, painted, plan_of
 from .picture import Picture
 from .words import alt_text, model_name
 
@@ -79,7 +79,7 @@ def compare(
     heads = [head_of(e, content, width, name) for (name, e), content in zip(shown.items(), contents, strict=True)]
     top = max(head.height for head in heads)  # so that the pictures stand side by side
     tiles = [
-        paint(e, content, head, plan_of(e, content, top, width, contents if alike else ()))
+        painted(e, content, head, plan_of(e, content, top, width, contents if alike else ())).finish()
         for e, content, head in zip(shown.values(), contents, heads, strict=True)
     ]
     gap = DEVICE * _GAP

@@ -7,21 +7,21 @@ device pixels for every CSS pixel and smooth edges.
 from __future__ import annotations
 
 import math
-import unicodedata
 from collections.abc import Iterator, Sequence
-from functools import cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
-FINE = 4  # canvas pixels per CSS pixel
+from .fonts import FINE, fit_font
+
 DEVICE = 2  # pixels of the result per CSS pixel
 
 Colour = tuple[int, int, int]
 Point = tuple[float, float]
 Box = tuple[float, float, float, float]
-Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
+Mark = tuple[str, tuple[Any, ...]]  # a method of `Sheet` and its arguments
 
 # Half the width of a 90 % interval, in standard errors: of every error bar and of every word about certainty.
 INTERVAL = 1.645
@@ -38,16 +38,8 @@ DARK: Colour = (20, 22, 28)
 MUTED: Colour = (104, 108, 118)
 FAINT: Colour = (214, 216, 221)
 
-# Fonts that systems carry for scripts that Pillow's own font lacks.
-OTHER_FONTS = (
-    "DejaVuSans.ttf",
-    "NotoSansCJK-Regular.ttc",
-    "Arial Unicode.ttf",
-    "msyh.ttc",
-    "Hiragino Sans GB.ttc",
-    "wqy-microhei.ttc",
-    "seguiemj.ttf",
-)
+ROUNDING = 12.0  # of a card's corners
+DASH, SPACE = 7.0, 5.0
 
 
 def colour_of(share: float) -> Colour:
@@ -124,50 +116,71 @@ def with_error(value: float, stderr: float | None) -> str:
 
 
 class Sheet:
-    """A canvas in CSS pixels with rounded corners."""
+    """A canvas in CSS pixels with rounded corners.
 
-    def __init__(self, width: float, height: float):
-        self.width, self.height = width, height
-        self.image = Image.new("RGB", (_fine(width), _fine(height)), CARD)
+    It remembers every mark that is made on it, so that other canvases can make it again: `fixlip.pictures.paper`.
+
+    Args:
+        width, height: in CSS pixels.
+        fine: canvas pixels per CSS pixel.
+    """
+
+    def __init__(self, width: float, height: float, fine: int = FINE):
+        self.width, self.height, self.fine = width, height, fine
+        self.image = Image.new("RGB", (self._fine(width), self._fine(height)), CARD)
         self.pen = ImageDraw.Draw(self.image)
+        self.marks: list[Mark] = []
 
-    def finish(self) -> Image.Image:
-        """The picture at two device pixels per CSS pixel, corners rounded (transparent outside)."""
-        result = self.image.reduce(FINE // DEVICE).convert("RGBA")
+    def _fine(self, length: float) -> int:
+        return round(length * self.fine)
+
+    def finish(self, size: tuple[int, int] | None = None) -> Image.Image:
+        """The picture at two device pixels per CSS pixel, or of a size in pixels; corners rounded (clear outside)."""
         mask = Image.new("L", self.image.size, 0)
-        ImageDraw.Draw(mask).rounded_rectangle((0, 0, mask.width - 1, mask.height - 1), _fine(12), fill=255)
-        result.putalpha(mask.reduce(FINE // DEVICE))
+        last = (mask.width - 1, mask.height - 1)
+        ImageDraw.Draw(mask).rounded_rectangle((0, 0, *last), self._fine(ROUNDING), fill=255)
+        if size is not None:
+            result, alpha = (one.resize(size, Image.Resampling.BOX) for one in (self.image, mask))
+        else:
+            result, alpha = (one.reduce(self.fine // DEVICE) for one in (self.image, mask))
+        result = result.convert("RGBA")
+        result.putalpha(alpha)
         return result
 
     def text(
         self, at: Point, text: str, size: float, colour: Colour = INK, anchor: str = "lm", halo: float = 0
     ) -> None:
         """One line of text; `anchor` as in Pillow, `halo` the width of a light rim."""
-        shown, font = fit_font(text, size)
+        self.marks.append(("text", (at, text, size, colour, anchor, halo)))
+        shown, font = fit_font(text, size, self.fine)
         self.pen.text(
-            (_fine(at[0]), _fine(at[1])),
+            (self._fine(at[0]), self._fine(at[1])),
             shown,
             fill=colour,
             font=font,
             anchor=anchor,
-            stroke_width=_fine(halo),
+            stroke_width=self._fine(halo),
             stroke_fill=CARD,
         )
 
     def upward(self, at: Point, text: str, size: float, colour: Colour = INK) -> None:
         """One line of text that runs upwards, its centre at `at`: the label of a vertical axis."""
-        shown, font = fit_font(text, size)
+        self.marks.append(("upward", (at, text, size, colour)))
+        shown, font = fit_font(text, size, self.fine)
         left, top, right, bottom = (round(c) for c in font.getbbox(shown))
         stencil = Image.new("L", (right - left, bottom - top), 0)
         ImageDraw.Draw(stencil).text((-left, -top), shown, fill=255, font=font)
         stencil = stencil.transpose(Image.Transpose.ROTATE_90)
-        corner = (_fine(at[0]) - stencil.width // 2, _fine(at[1]) - stencil.height // 2)
+        corner = (self._fine(at[0]) - stencil.width // 2, self._fine(at[1]) - stencil.height // 2)
         self.image.paste(colour, corner, stencil)
 
     def box(self, box: Box, fill: Colour | None = None, outline: Colour | None = None, radius: float = 0) -> None:
         """A filled or outlined box."""
-        coordinates = tuple(_fine(c) for c in box)
-        self.pen.rounded_rectangle(coordinates, _fine(radius), fill=fill, outline=outline, width=_fine(1))
+        self.marks.append(("box", (box, fill, outline, radius)))
+        coordinates = tuple(self._fine(c) for c in box)
+        self.pen.rounded_rectangle(
+            coordinates, self._fine(radius), fill=fill, outline=outline, width=max(1, self._fine(1))
+        )
 
     def frame(self, box: Box, colour: Colour = INK, width: float = 2.5) -> None:
         """A dashed frame with a light rim, which reads on any picture."""
@@ -178,28 +191,32 @@ class Sheet:
 
     def path(self, points: Sequence[Point], colour: Colour, width: float, dashed: bool = False) -> None:
         """A line through points, solid or dashed, with round joints."""
-        pieces = _dashes(points, 7.0, 5.0) if dashed else iter([points])
-        radius = _fine(width) / 2
+        self.marks.append(("path", (points, colour, width, dashed)))
+        pieces = _dashes(points, DASH, SPACE) if dashed else iter([points])
+        radius = self._fine(width) / 2
         for piece in pieces:
-            fine = [(p[0] * FINE, p[1] * FINE) for p in piece]
-            self.pen.line(fine, fill=colour, width=max(1, _fine(width)), joint="curve")
+            fine = [(p[0] * self.fine, p[1] * self.fine) for p in piece]
+            self.pen.line(fine, fill=colour, width=max(1, self._fine(width)), joint="curve")
             # Pillow leaves cracks in sharp bends of thick lines.
             for x, y in fine if width > 3 else (fine[0], fine[-1]):
                 self.pen.ellipse((x - radius, y - radius, x + radius, y + radius), fill=colour)
 
     def dot(self, at: Point, radius: float, colour: Colour) -> None:
         """A dot with a light rim."""
+        self.marks.append(("dot", (at, radius, colour)))
         for r, fill in ((radius + 1.5, CARD), (radius, colour)):
-            self.pen.ellipse(tuple(_fine(c) for c in (at[0] - r, at[1] - r, at[0] + r, at[1] + r)), fill=fill)
+            self.pen.ellipse(tuple(self._fine(c) for c in (at[0] - r, at[1] - r, at[0] + r, at[1] + r)), fill=fill)
 
     def picture(self, box: Box, image: Image.Image) -> None:
         """A picture stretched to a box."""
-        left, top, right, bottom = (_fine(c) for c in box)
+        self.marks.append(("picture", (box, image)))
+        left, top, right, bottom = (self._fine(c) for c in box)
         self.image.paste(image.resize((right - left, bottom - top), Image.Resampling.BICUBIC), (left, top))
 
     def tint(self, box: Box, colours: NDArray[np.uint8], opacity: NDArray[np.float64]) -> None:
         """Lay coloured cells (rows, columns, 3) of given opacity (rows, columns) in 0..1 over a box."""
-        left, top, right, bottom = (_fine(c) for c in box)
+        self.marks.append(("tint", (box, colours, opacity)))
+        left, top, right, bottom = (self._fine(c) for c in box)
         size = (right - left, bottom - top)
         layer = Image.fromarray(colours).resize(size, Image.Resampling.NEAREST)
         alpha = Image.fromarray(np.round(255 * opacity).astype(np.uint8)).resize(size, Image.Resampling.NEAREST)
@@ -218,21 +235,6 @@ def curve(start: Point, end: Point, steps: int = 48) -> list[Point]:
         y = s**3 * y0 + 3 * s * s * t * y1 + 3 * s * t * t * y2 + t**3 * y3
         points.append((float(x), float(y)))
     return points
-
-
-def fit_font(text: str, size: float) -> tuple[str, Font]:
-    """A font that has the characters of a text, and the text as it can be shown with it.
-
-    Pillow's own font comes first, then what the system has. Characters that nothing has lose their accents, or else are
-    named by their code point; they are never left blank.
-    """
-    text = "".join(c if c.isprintable() else " " for c in text)
-    for family in ("", *OTHER_FONTS):
-        if all(_covers(family, c) for c in set(text)):
-            font = _font(family, size * FINE)
-            assert font is not None  # it covers something
-            return text, font
-    return "".join(_plain(c) for c in text), ImageFont.load_default(size * FINE)
 
 
 def text_width(text: str, size: float) -> float:
@@ -282,10 +284,6 @@ def _pieces(word: str, size: float, width: float) -> Iterator[str]:
     yield word
 
 
-def _fine(length: float) -> int:
-    return round(length * FINE)
-
-
 def _dashes(points: Sequence[Point], dash: float, space: float) -> Iterator[list[Point]]:
     """Cut a line into dashes of equal length."""
     piece, on, left = [points[0]], True, dash
@@ -302,30 +300,3 @@ def _dashes(points: Sequence[Point], dash: float, space: float) -> Iterator[list
         piece.append((x1, y1))
     if on and len(piece) > 1:
         yield piece
-
-
-@cache
-def _font(family: str, size: float) -> Font | None:
-    """A font of the system, or Pillow's own for the empty name."""
-    if not family:
-        return ImageFont.load_default(size)
-    try:
-        return ImageFont.truetype(family, size)
-    except OSError:
-        return None
-
-
-@cache
-def _covers(family: str, character: str) -> bool:
-    """Whether a font draws this character otherwise than one that no font has."""
-    font = _font(family, 24)
-    if font is None:
-        return False
-    return character.isspace() or bytes(font.getmask(character)) != bytes(font.getmask("\U0010fffe"))
-
-
-def _plain(character: str) -> str:
-    if _covers("", character):
-        return character
-    base = unicodedata.normalize("NFKD", character)[0]
-    return base if _covers("", base) else f"[U+{ord(character):04X}]"

@@ -31,6 +31,7 @@ TITLE_TEXT, TITLE_LINE = 17.0, 22.0
 FACT_TEXT, FACT_LINE, FACT_GAP = 12.5, 18.0, "  \u00b7  "
 CHIP_TEXT, CHIP_HEIGHT, CHIP_GAP = 15.0, 44.0, 8.0
 LANE, ROW_GAP = 13.0, 34.0  # between chips where lines pass, and between their rows
+TAG_TEXT, TAG_GAP = 13.0, 8.0  # of the name of a row of chips
 RULER_TEXT, RULER_STEP = 10.0, 15.0  # row and column numbers, and how close to each other they may stand
 LEGEND_TEXT, SCALE_LINE, LINES_KEY = 11.0, 15.0, 34.0
 NARROW = 600  # on narrower cards the key to the lines takes a row of its own
@@ -78,6 +79,8 @@ class Head:
     @property
     def height(self) -> float:
         """From the top of the card to the picture."""
+        if not self.title:
+            return 28 + (24 + FACT_LINE * (len(self.facts) - 1) if self.facts else 0)
         return 82 + TITLE_LINE * (len(self.title) - 1) + FACT_LINE * (len(self.facts) - 1)
 
 
@@ -93,6 +96,8 @@ class Plan:
             and the upper and lower end of the row of chips.
         legend_top: upper edge of the legend.
         width, height: of the card.
+        legend: whether there is one.
+        tags: names of rows of chips, with where their middle right ends stand.
     """
 
     grid: tuple[int, int] | None
@@ -102,6 +107,8 @@ class Plan:
     width: float
     height: float
     lanes: dict[int, list[tuple[float, float, float]]] = field(default_factory=dict)
+    legend: bool = True
+    tags: tuple[tuple[str, Point], ...] = ()
 
     def box_of(self, player: int) -> Box:
         """Where a player is: its chip, or its patch."""
@@ -129,6 +136,15 @@ def check_options(edges: int, scaling: str, scale: Scale, width: int) -> None:
         raise ValueError(f"edges: got {edges!r}, wanted a whole number of at least 0.")
     if isinstance(width, bool) or not isinstance(width, int | np.integer) or not 240 <= width <= 4000:
         raise ValueError(f"width: got {width!r}, wanted a whole number of CSS pixels from 240 to 4000.")
+
+
+def check_words(title: str | None, subtitle: str | None, legend: bool) -> None:
+    """Raise ValueError unless a picture's title and subtitle are texts, if any, and the legend is a choice."""
+    for name, given in (("title", title), ("subtitle", subtitle)):
+        if given is not None and not isinstance(given, str):
+            raise ValueError(f"{name}: got {given!r:.60}, wanted a text, or None for the usual one.")
+    if not isinstance(legend, bool):
+        raise ValueError(f"legend: got {legend!r:.60}, wanted True or False.")
 
 
 def content_of(
@@ -196,11 +212,15 @@ def _inside(explanation: Expansion, players: Any) -> NDArray[np.bool_]:
 
 
 def lay_out_head(title: str, facts: Sequence[str], width: float) -> Head:
-    """Break the title between words, and the facts between each other, into lines that fit; nothing is cut off."""
+    """Break the title between words, and the facts between each other, into lines that fit; nothing is cut off.
+
+    An empty title, and no facts or one that is empty, take no room.
+    """
     room = width - 2 * MARGIN
     pieces = [piece for fact in facts for piece in lines_of(fact, FACT_TEXT, room)]
     lines = wrap([text_width(piece, FACT_TEXT) for piece in pieces], text_width(FACT_GAP, FACT_TEXT), room)
-    return Head(lines_of(title, TITLE_TEXT, room), [FACT_GAP.join(pieces[k] for k in line) for line in lines])
+    told = [FACT_GAP.join(pieces[k] for k in line) for line in lines]
+    return Head(lines_of(title, TITLE_TEXT, room) if title else [], [line for line in told if line])
 
 
 def lay_out(
@@ -232,9 +252,26 @@ def lay_out(
     chips, lines, bottom = _lay_out_chips(subject, picture[3] + (64.0 if lined else 24.0), width, lined)
     legend_top = bottom + 12
     height = legend_top + (18 + LEGEND_TEXT + 4 + SCALE_LINE * rows if rows else 6)
-    if lined and width < NARROW:
+    if lined and rows and width < NARROW:
         height += LINES_KEY
-    return Plan(subject.grid, picture, chips, legend_top, width, height, _lay_out_lanes(chips, lines, ends, width))
+    lanes = _lay_out_lanes(chips, lines, ends, width)
+    tags = tuple((tag, _beside(chips[players[0]])) for tag, players in rows_of(subject) if tag)
+    return Plan(subject.grid, picture, chips, legend_top, width, height, lanes, bool(rows), tags)
+
+
+def rows_of(subject: Subject | Expansion) -> tuple[tuple[str, range], ...]:
+    """Groups of text players that are rows of their own, and their names; most subjects have one without a name."""
+    whole = (("", range(subject.n_image, subject.n_image + subject.n_text)),)
+    return getattr(subject, "rows", whole)
+
+
+def chip_labels(subject: Subject | Expansion) -> tuple[str, ...]:
+    """What is written on chips: the players' labels, or shorter ones where their rows have names."""
+    return getattr(subject, "chip_labels", subject.labels)
+
+
+def _beside(chip: Box) -> Point:
+    return chip[0] - TAG_GAP, (chip[1] + chip[3]) / 2
 
 
 def _lay_out_chips(
@@ -245,15 +282,15 @@ def _lay_out_chips(
     Returns their boxes, the players of each line, and the lower end. Lines of chips are further apart where lines from
     patches pass.
     """
-    room, gap = width - 2 * MARGIN, LANE if ends else CHIP_GAP
-    groups = [range(subject.n_image, subject.n_image + subject.n_text)]
+    room, gap, labels = width - 2 * MARGIN, LANE if ends else CHIP_GAP, chip_labels(subject)
+    groups = [players for _, players in rows_of(subject)]
     if not subject.grid:
         groups.insert(0, range(subject.n_image))
     lines: list[list[int]] = []
     sizes: dict[int, float] = {}
     for group in groups:
         # Wide enough for the label and for a signed value below it.
-        widths = [min(room, max(46.0, text_width(subject.labels[i], CHIP_TEXT) + 20)) for i in group]
+        widths = [min(room, max(46.0, text_width(labels[i], CHIP_TEXT) + 20)) for i in group]
         sizes.update(zip(group, widths, strict=True))
         lines += [[group[k] for k in line] for line in wrap(widths, gap, room)]
     last = max((k for k, line in enumerate(lines) if ends.intersection(line)), default=0)

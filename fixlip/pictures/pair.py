@@ -6,8 +6,9 @@ on colour alone: chips and the strongest patches carry signed numbers, and negat
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +29,6 @@ from .drawing import (
     colour_of,
     curve,
     ink_on,
-    lines_of,
     mix,
     shorten,
     text_width,
@@ -37,12 +37,9 @@ from .layout import (
     CHIP_TEXT,
     FACT_LINE,
     FACT_TEXT,
-    LEGEND_TEXT,
-    LINES_KEY,
     MARGIN,
-    NARROW,
     RULER_TEXT,
-    SCALE_LINE,
+    TAG_TEXT,
     TITLE_LINE,
     TITLE_TEXT,
     Content,
@@ -50,11 +47,14 @@ from .layout import (
     Plan,
     Scale,
     check_options,
+    check_words,
+    chip_labels,
     content_of,
     lay_out,
     lay_out_head,
     ruler,
 )
+from .legend import draw_legend, is_joint, meaning_lines
 from .picture import Picture, to_png
 from .words import alt_text, default_title
 
@@ -82,6 +82,8 @@ def draw(
     scale: Scale = None,
     width: int = 720,
     title: str | None = None,
+    subtitle: str | None = None,
+    legend: bool = True,
     coefficients: bool = False,
 ) -> Image.Image:
     """Draw an explanation.
@@ -100,7 +102,9 @@ def draw(
         scale: absolute value (in the unit of the explanation) of full colour, to compare pictures, or one for patches
             and one for tokens; by default the largest shown.
         width: width in CSS pixels; the picture has twice as many.
-        title: headline; by default what is shown.
+        title: headline; by default what is shown. An empty one takes no room.
+        subtitle: small print below the title; by default how the explanation came about. An empty one takes no room.
+        legend: False leaves out the colour scale and the key to the lines.
         coefficients: show attributions, the coefficients at the empty input, which are no contributions.
 
     Returns:
@@ -109,36 +113,81 @@ def draw(
     Raises:
         ValueError: if an argument does not fit.
     """
+    shown = {"condition": condition, "players": players, "edges": edges, "scaling": scaling, "scale": scale}
+    words = {"title": title, "subtitle": subtitle, "legend": legend, "coefficients": coefficients}
+    return _sheet_of(explanation)(width=width, **shown, **words).finish()
+
+
+def picture(explanation: Expansion, words: str = "", **options: Any) -> Picture:
+    """The picture that `draw` gives, with words for who cannot see it; it is laid out anew for the width of a paper.
+
+    Args:
+        explanation: what to draw.
+        words: what it says; by default what `alt_text` says.
+        options: as in `draw`.
+    """
+    found = draw(explanation, **options)
+    words = words or alt_text(explanation, options.get("condition"))
+    return Picture(found, words, lambda width: _sheet_of(explanation)(**options | {"width": width}))
+
+
+def _sheet_of(explanation: Expansion) -> Callable[..., Sheet]:
+    """What draws an explanation: itself, if it is of two images or two texts."""
+    return getattr(explanation, "sheet", None) or partial(_sheet, explanation)
+
+
+def _sheet(
+    explanation: Expansion,
+    condition: Condition = None,
+    players: Sequence[int | str] | NDArray[np.bool_] | None = None,
+    edges: int = 8,
+    scaling: str = "auto",
+    scale: Scale = None,
+    width: int = 720,
+    title: str | None = None,
+    subtitle: str | None = None,
+    legend: bool = True,
+    coefficients: bool = False,
+) -> Sheet:
+    """The canvas of `draw`, whose options these are."""
     check_options(edges, scaling, scale, width)
+    check_words(title, subtitle, legend)
     content = content_of(explanation, condition, players, edges, scaling, scale, coefficients)
-    head = head_of(explanation, content, width, title, coefficients)
-    return paint(explanation, content, head, plan_of(explanation, content, head.height, width))
+    head = head_of(explanation, content, width, title, coefficients, subtitle)
+    return painted(explanation, content, head, plan_of(explanation, content, head.height, width, legend=legend))
 
 
 def head_of(
-    explanation: Expansion, content: Content, width: float, title: str | None = None, coefficients: bool = False
+    explanation: Expansion,
+    content: Content,
+    width: float,
+    title: str | None = None,
+    coefficients: bool = False,
+    subtitle: str | None = None,
 ) -> Head:
-    """The title, by default what is shown, and the facts below it."""
+    """The title, by default what is shown, and the facts below it, or the subtitle given."""
     if title is None:
         title = default_title(explanation, content.condition, content.inside, coefficients)
-    return lay_out_head(title, explanation.facts(), width)
+    return lay_out_head(title, explanation.facts() if subtitle is None else [subtitle], width)
 
 
-def plan_of(explanation: Expansion, content: Content, top: float, width: float, beside: Iterable[Content] = ()) -> Plan:
+def plan_of(
+    explanation: Expansion,
+    content: Content,
+    top: float,
+    width: float,
+    beside: Iterable[Content] = (),
+    legend: bool = True,
+) -> Plan:
     """Where everything goes, from `top` on; beside pictures with other contents of as many players."""
     ends = [term.players[1] for term in content.edges]
     others = {term.players[1] for other in beside for term in other.edges}
-    rows = (1 if _is_joint(content) else 2) + len(_meaning(content, width))
+    rows = (1 if is_joint(content) else 2) + len(meaning_lines(content, width)) if legend else 0
     return lay_out(explanation, top, width, ends, rows, others)
 
 
-def _meaning(content: Content, width: float) -> list[str]:
-    """Lines of the legend that say what a number means."""
-    return lines_of(content.meaning, LEGEND_TEXT, width - 2 * MARGIN) if content.meaning else []
-
-
-def paint(explanation: Expansion, content: Content, head: Head, plan: Plan) -> Image.Image:
-    """The picture of what was chosen, with everything where the plan says."""
+def painted(explanation: Expansion, content: Content, head: Head, plan: Plan) -> Sheet:
+    """What was chosen, with everything where the plan says."""
     sheet = Sheet(plan.width, plan.height)
     draw_head(sheet, head)
     if plan.grid:
@@ -148,11 +197,14 @@ def paint(explanation: Expansion, content: Content, head: Head, plan: Plan) -> I
     draw_patch_values(sheet, explanation, content, plan)
     for player, box in plan.chips.items():
         scale = content.image_scale if player < explanation.n_image else content.text_scale
-        draw_chip(sheet, explanation.labels[player], content, player, scale, box)
+        draw_chip(sheet, chip_labels(explanation)[player], content, player, scale, box)
+    for tag, at in plan.tags:
+        sheet.text(at, tag, TAG_TEXT, MUTED, anchor="rm")
     for player in content.condition:
         sheet.frame(_grown(plan.box_of(player), 2))
-    _draw_legend(sheet, content, plan.legend_top)
-    return sheet.finish()
+    if plan.legend:
+        draw_legend(sheet, content, plan.legend_top)
+    return sheet
 
 
 def _grown(box: Box, by: float) -> Box:
@@ -164,7 +216,7 @@ def draw_head(sheet: Sheet, head: Head) -> None:
     y = 28.0
     for k, line in enumerate(head.title):
         sheet.text((MARGIN, y + TITLE_LINE * k), line, TITLE_TEXT)
-    y += 24 + TITLE_LINE * (len(head.title) - 1)
+    y = y + 24 + TITLE_LINE * (len(head.title) - 1) if head.title else 24.0
     for k, line in enumerate(head.facts):
         sheet.text((MARGIN, y + FACT_LINE * k), line, FACT_TEXT, MUTED)
 
@@ -287,42 +339,3 @@ def draw_chip(sheet: Sheet, label: str, content: Content, player: int, scale: fl
     sheet.text((x, box[1] + (16 if has_value else 22)), label, CHIP_TEXT, ink_on(fill), anchor="mm")
     if has_value:
         sheet.text((x, box[1] + 33), content.told(value), _VALUE_TEXT, ink_on(fill), anchor="mm")
-
-
-def _is_joint(content: Content) -> bool:
-    return bool(np.isclose(content.image_scale, content.text_scale))
-
-
-def _draw_legend(sheet: Sheet, content: Content, top: float) -> None:
-    """The colour scale, with a line of numbers for whatever it belongs to."""
-    steps, w, h = 120, min(150.0, sheet.width - 2 * MARGIN - 110), 10.0
-    left = MARGIN
-    for k in range(steps):
-        x = left + w * k / steps
-        sheet.box((x, top, x + w / steps + 0.5, top + h), fill=colour_of(2 * (k + 0.5) / steps - 1))
-    sheet.text((left + w + 12, top + 5), content.names.unit, LEGEND_TEXT, MUTED)
-    rows = {"patches and words": content.image_scale}
-    if not _is_joint(content):
-        rows = {"patches": content.image_scale, "words": content.text_scale}
-    y = top + 15
-    for name, scale in rows.items():
-        for share, anchor in ((0.0, "la"), (0.5, "ma"), (1.0, "ra")):
-            sheet.text((left + w * share, y), content.told((2 * share - 1) * scale), LEGEND_TEXT, MUTED, anchor)
-        sheet.text((left + w + 12, y), name, LEGEND_TEXT, MUTED, "la")
-        y += SCALE_LINE
-    for line in _meaning(content, sheet.width):
-        sheet.text((left, y + 2), line, LEGEND_TEXT, MUTED, "la")
-        y += SCALE_LINE
-    if content.edges:
-        _draw_edge_key(sheet, content, y + LINES_KEY - 22 if sheet.width < NARROW else top)
-
-
-def _draw_edge_key(sheet: Sheet, content: Content, top: float) -> None:
-    x = sheet.width - MARGIN
-    text = f"{content.names.together}: up to {content.told(content.edges[0].value)}"
-    sheet.text((x, top + 5), text, 11.5, MUTED, anchor="rm")
-    x -= text_width(text, 11.5) + 44
-    sheet.path([(x, top), (x + 34, top)], POSITIVE, 3)
-    sheet.path([(x, top + 10), (x + 34, top + 10)], NEGATIVE, 3, dashed=True)
-    sheet.text((x - 8, top), content.names.more, 10.5, MUTED, anchor="rm")
-    sheet.text((x - 8, top + 11), content.names.less, 10.5, MUTED, anchor="rm")

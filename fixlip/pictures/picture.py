@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import io
 import os
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from PIL import Image
@@ -22,14 +24,48 @@ class Picture:
     Attributes:
         image: the Pillow image, two pixels per CSS pixel.
         words: what it says.
+        drawn: lays it out at a width in CSS pixels, for files of a given size; None where there are only pixels.
     """
 
     image: Image.Image
     words: str
+    drawn: Callable[[int], Sheet] | None = field(default=None, repr=False, compare=False)
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the picture as PNG, or whatever the ending says."""
-        self.image.save(path)
+    def save(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        width: float | None = None,
+        height: float | None = None,
+        dpi: float | None = None,
+    ) -> Path:
+        """Write the picture as the ending of `path` says; a failed save harms no earlier file.
+
+        `.svg` and `.pdf` hold text, lines and boxes, and the image at its own resolution; a PDF needs the extra
+        "paper" (`pip install "fixlip-lab[paper]"`). Anything else, `.png` above all, holds pixels.
+
+        Args:
+            path: where to; its ending says what.
+            width: inches. The picture is laid out anew for it, so that text keeps its size: 7 to 11 points. Narrower
+                than 2.3 inches it is made smaller as a whole. By default 6.7 inches, for a picture drawn at 720 CSS
+                pixels.
+            height: inches; by default as high as the picture needs. With a width too, the picture is fitted into both.
+            dpi: pixels per inch, of pixel files alone; 300 by default if a size is given. Without any size a file has
+                two pixels for every CSS pixel.
+
+        Returns:
+            where it lies.
+
+        Raises:
+            ValueError: one sentence, if an argument does not fit, or nothing can be written.
+        """
+        from .paper import save
+
+        return save(self.image, self.words, self.drawn, Path(path), (width, height), dpi)
+
+    def saying(self, words: str) -> Picture:
+        """The picture with other words."""
+        return replace(self, words=words)
 
     def with_footnote(self, text: str) -> Picture:
         """The picture with a line below it, as wide as the picture; its words say the same."""

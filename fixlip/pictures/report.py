@@ -94,7 +94,7 @@ def page(title: str, body: str, style: str = "") -> str:
 
 def _facts(explanation: Explanation) -> str:
     facts = {
-        "similarity of the pair (logit)": _number(explanation.full_value),
+        f"{explanation.names.whole} (logit)": _number(explanation.full_value),
         "with everything removed": _number(explanation.empty_value),
         "presence probability p": explanation.at.removeprefix("p = "),
         "estimator": explanation.estimator or "not named",
@@ -140,7 +140,8 @@ def _conditioned(explanation: Explanation) -> str:
     explanation = replace(explanation, subject=replace(explanation.subject, origins=(None, None)))
     tokens = range(explanation.n_image, explanation.n_players)
     strongest = explanation.top(1)
-    if not explanation.grid or not strongest:
+    # Of two images there would be as many maps as patches.
+    if not explanation.grid or not strongest or hasattr(explanation, "sheet"):
         return ""
     scale = abs(strongest[0].value)
     tiles = []

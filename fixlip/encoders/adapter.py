@@ -1,0 +1,147 @@
+"""What the built-in adapters share: options that cannot change, batches that fit into memory, and fingerprints."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ..masks import BoolArray
+from .captions import TEXT_MASKINGS, Caption
+from .devices import is_out_of_memory
+from .dropping import by_count
+from .masking import IMAGE_MASKINGS
+
+Float32Array = NDArray[np.float32]
+
+
+class Adapter:
+    """The common part of the adapters, which set these attributes.
+
+    Attributes:
+        name: what the user called the model.
+        model: the model, a torch module.
+        grid: (rows, columns) of the image players.
+        scale, bias: the model's similarity is scale * cosine + bias.
+        max_tokens: how many tokens a caption may have, begin and end of text not counted.
+        device, dtype, batch_size: where, how precisely, and how many masks at a time.
+    """
+
+    name: str
+    model: Any
+    grid: tuple[int, int]
+    scale: float
+    bias: float
+    max_tokens: int
+    device: torch.device
+    dtype: torch.dtype
+    batch_size: int
+    _image_masking: str
+    _text_masking: str
+
+    # ---- what cannot change, since games remember embeddings
+
+    @property
+    def image_masking(self) -> str:
+        """What a removed patch becomes: "zero", "mean", "blur" or, taken out, "drop", see `load`; read-only."""
+        return self._image_masking
+
+    @image_masking.setter
+    def image_masking(self, value: str) -> None:
+        raise AttributeError(_read_only("image_masking", value))
+
+    @property
+    def text_masking(self) -> str:
+        """What a removed token becomes: hidden from "attention", taken out ("remove"), or "unknown"; read-only."""
+        return self._text_masking
+
+    @text_masking.setter
+    def text_masking(self, value: str) -> None:
+        raise AttributeError(_read_only("text_masking", value))
+
+    # ---- for the adapters
+
+    def _checked(self, caption: Caption) -> Caption:
+        if self.text_masking == "unknown" and caption.unknown_id is None:
+            raise ValueError(f'text_masking: the tokenizer of {self.name} has no unknown token; use "remove" instead.')
+        return caption
+
+    def _dropping(self, take: Callable[[BoolArray], torch.Tensor], masks: BoolArray) -> Iterator[Float32Array]:
+        """Unit rows (b, d) of masks over patches, from a function that takes masks of one count."""
+        # As many at a time as make groups of one count worth while, and an interruption cheap.
+        for start in range(0, len(masks), 4 * self.batch_size):
+            yield by_count(masks[start : start + 4 * self.batch_size], lambda some: self._batches(take, some))
+
+    def _batches(self, embed: Callable[[Any], torch.Tensor], masks: Any) -> Iterator[Float32Array]:
+        """Unit rows (b, d) of what `embed` makes of as many masks as fit into memory."""
+        done = 0
+        while done < len(masks):
+            batch = masks[done : done + self.batch_size]
+            try:
+                with torch.inference_mode():
+                    unit = torch.nn.functional.normalize(embed(batch).float(), dim=-1)
+                    result: Float32Array = unit.cpu().numpy()
+            except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+                if not is_out_of_memory(error):
+                    raise
+                if self.batch_size == 1:
+                    raise MemoryError(f"{self.name}: not even one masked input at a time fits in memory.") from error
+                self.batch_size = max(1, self.batch_size // 2)
+                if self.device.type == "cuda":
+                    torch.cuda.empty_cache()
+                continue
+            if not np.isfinite(result).all():
+                raise ValueError(
+                    f"model: {self.name} gives embeddings that are no numbers (NaN or infinite); its weights or the "
+                    "prepared input are damaged."
+                )
+            done += len(batch)
+            yield result
+
+    def __repr__(self) -> str:
+        kind, precision = type(self).__name__, str(self.dtype).removeprefix("torch.")
+        return f"{kind}({self.name!r}, grid={self.grid[0]}x{self.grid[1]}, device={self.device}, dtype={precision})"
+
+
+def check_text(text: Any) -> None:
+    """ValueError, in one sentence, unless this can be a caption."""
+    if not isinstance(text, str):
+        raise ValueError(f"text: got {type(text).__name__}, wanted a caption as a string.")
+    if not text.strip():
+        raise ValueError("text: the caption is empty; wanted at least one word.")
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:  # a command line in another encoding leaves such bytes behind
+        raise ValueError(f"text: {text!r} holds bytes that are no text; wanted a caption in UTF-8.") from None
+
+
+def check_maskings(image_masking: str, text_masking: str) -> None:
+    """ValueError unless both are known."""
+    for name, value, choices in (
+        ("image_masking", image_masking, IMAGE_MASKINGS),
+        ("text_masking", text_masking, TEXT_MASKINGS),
+    ):
+        if value not in choices:
+            raise ValueError(f"{name}: got {value!r}, wanted one of {', '.join(choices)}.")
+
+
+def digest(about: tuple[Any, ...], weights: Iterable[tuple[str, torch.Tensor]]) -> str:
+    """16 hexadecimal digits of an architecture and of each weight's name, shape and first 64 values in bfloat16."""
+    ordered = sorted(weights, key=lambda named: str(named[0]))
+    shapes = [(name, tuple(values.shape)) for name, values in ordered]
+    # Gathered where they lie, and brought over in one transfer. The scale and the bias are weights themselves.
+    heads = [values.detach().reshape(-1)[:64].to(torch.bfloat16) for _, values in ordered]
+    values = torch.cat(heads).cpu().view(torch.int16).numpy()
+    text = repr((*about, shapes))
+    return hashlib.sha256(text.encode() + values.astype("<i2").tobytes()).hexdigest()[:16]
+
+
+def _read_only(name: str, value: object) -> str:
+    return (
+        f"{name}: cannot be changed, since games remember what was encoded with it; load another encoder with "
+        f"{name}={value!r}."
+    )
