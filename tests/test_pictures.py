@@ -10,13 +10,13 @@ from toys import TableGame, make, mosaic
 
 from fixlip import Explanation
 from fixlip.estimators.exact import exact
+from fixlip.estimators.thirds import refine
 from fixlip.pictures import alt_text, compare, draw, drawing, fonts, layout, pair, words
 from fixlip.pictures.cells import draw_cells
 from fixlip.pictures.curves import Line, draw_curves
 from fixlip.pictures.masked import draw_masked
 from fixlip.pictures.words import model_name
 from fixlip.subject import Subject, patch_labels
-from fixlip.triples import refine
 
 
 def only(grid, values, tokens=("cat", "dog"), **facts):

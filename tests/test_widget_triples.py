@@ -11,7 +11,8 @@ from toys import mosaic
 
 import fixlip
 import fixlip_widgets as widgets
-from fixlip.triples import refine, unpacked
+from fixlip.estimators.thirds import refine
+from fixlip.triples import unpacked
 
 
 @pytest.fixture(scope="module")
