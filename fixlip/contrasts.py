@@ -41,6 +41,7 @@ from .progress import Progress
 from .regions import AnyImagePlayers
 from .samples import Samples, sample
 from .subject import AnyGame, Subject, ask
+from .triples import check_players
 
 FOIL = " (foil)"  # behind every word of the foil
 _NAMES = Names(
@@ -315,7 +316,9 @@ def contrast(
     p = check_p(p) if index == "banzhaf" else 0.5
     game = Game(encoder, image, caption, image_players=image_players, text_players=text_players)
     other = game.with_text(foil)
-    subject_of(game.subject, other.subject)
+    both = subject_of(game.subject, other.subject)
+    if order == 3:
+        check_players(both.n_players)
     drawn = p if index == "banzhaf" else SHAPLEY_MIXTURE
     samples = sample(game, budget, drawn, seed, progress=progress)
     return Contrast.of(samples, samples.with_caption(other, progress=progress), p, index, order=order)

@@ -72,7 +72,11 @@ function stateOf(view) {
     errors: numbersOf(view, "errors"),
     interactions: numbersOf(view, "interactions"),
     pairErrors: numbersOf(view, "pair_errors"),
+    triples: numbersOf(view, "triples"),
+    tripleErrors: numbersOf(view, "triple_errors"),
+    ofTriples: get("of_triples"),
     selected: get("selected"),
+    second: get("second"),
     hovered: view.hovered,
     scales: get("scales"),
     quantity: get("quantity"),
@@ -99,20 +103,42 @@ function numbersOf(view, name) {
 export function whatIsShown(state) {
   const { masking, nImage, interactions, values } = state;
   const condition = masking ? -1 : state.selected >= 0 ? state.selected : state.hovered;
-  const row = (array) => array.subarray(condition * values.length, (condition + 1) * values.length);
-  const conditioned = condition >= 0 && interactions.length > 0;
-  const shown = conditioned ? row(interactions) : values;
-  const errors = conditioned ? row(state.pairErrors) : state.errors;
+  const both = bothKept(state);
+  const at = both ? rowOfPair(state, both) : condition;
+  const row = (array) => array.subarray(at * values.length, (at + 1) * values.length);
+  const conditioned = both !== null || (condition >= 0 && interactions.length > 0);
+  const shown = conditioned ? row(both ? state.triples : interactions) : values;
+  const errors = conditioned ? row(both ? state.tripleErrors : state.pairErrors) : state.errors;
   const scales = scalesOf(shown, state);
   return {
     condition,
     conditioned,
+    both,
     values: shown,
     scales,
     numbers: masking ? notesOnPatches(state) : numbersOnPatches(shown, errors, scales.patches, state),
     edges: masking || conditioned ? [] : strongestPairs(interactions, values.length, nImage, state.edges),
-    told: masking ? (state.live ? state.words : "") : told(state, condition, conditioned, shown, errors),
+    told: masking ? (state.live ? state.words : "") : both ? toldOfBoth(state, both, shown, errors) : told(state, condition, conditioned, shown, errors),
   };
+}
+
+// Two words that are kept at once, which only triples allow.
+function bothKept({ masking, selected, second, triples, nImage }) {
+  return !masking && triples?.length && selected >= nImage && second >= nImage ? [selected, second] : null;
+}
+
+// The row of two words among all pairs of words, in reading order.
+function rowOfPair({ values, nImage }, both) {
+  const [i, j] = both.map((player) => player - nImage).sort((a, b) => a - b);
+  return (i * (2 * (values.length - nImage) - i - 1)) / 2 + j - i - 1;
+}
+
+// What is kept after a click on a player: one, or two words where there are triples.
+export function kept(selected, second, player, nImage, haveTriples) {
+  const joins = haveTriples && player >= nImage && selected >= nImage;
+  if (!joins) return [selected === player ? -1 : player, -1];
+  if (player === selected) return [second, -1];
+  return [selected, player === second ? -1 : player];
 }
 
 const largest = (array) => array.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
@@ -155,8 +181,15 @@ function told(state, condition, conditioned, shown, errors) {
   const name = labels[condition], of = quantity ? ` (${quantity})` : "";
   if (!conditioned) return `${name}: ${withError(values[condition], own[condition], state)}${of}`;
   if (selected < 0) return `${name}: ${withError(values[condition], own[condition], state)}${of}; shown is what goes with it`;
-  if (hovered < 0 || hovered === condition) return `what goes with ${name}; click it again to let go`;
+  const more = state.triples?.length && condition >= state.nImage ? "click another word for both, or " : "click ";
+  if (hovered < 0 || hovered === condition) return `what goes with ${name}; ${more}it again to let go`;
   return `${name} with ${labels[hovered]}: ${withError(shown[hovered], errors[hovered], state)}`;
+}
+
+function toldOfBoth({ labels, hovered, ...state }, both, shown, errors) {
+  const names = both.map((player) => labels[player]).join(" and ");
+  if (hovered < 0 || both.includes(hovered)) return `what makes ${names} go together; click one again to let go of it`;
+  return `${names} with ${labels[hovered]}: ${withError(shown[hovered], errors[hovered], state)}`;
 }
 
 // ---- the elements of the page
@@ -261,7 +294,7 @@ function paint(view) {
   // Whether lines are shown or a player has the pointer on it: words must not move.
   parts.line.classList.toggle("lined", !state.masking && state.edges > 0 && state.interactions.some((one) => one !== 0));
   drawOverlay(view, state, shown);
-  root.dataset.condition = shown.condition;
+  root.dataset.condition = shown.both ? shown.both.join(" ") : shown.condition;
   root.dataset.shown = Array.from(shown.values.slice(0, 3), (value) => value.toFixed(4)).join(" ");
 }
 
@@ -285,8 +318,8 @@ function maskChip(chip, player, { present, notes, colours }) {
   chip.classList.toggle("absent", !present[player]);
 }
 
-function tintChip(chip, player, { colours, relative }, { values, scales, condition, conditioned }) {
-  const chosen = conditioned && player === condition;
+function tintChip(chip, player, { colours, relative }, { values, scales, condition, conditioned, both }) {
+  const chosen = both ? both.includes(player) : conditioned && player === condition;
   paintChip(chip, colourOf(values[player], scales.words, colours), chosen ? "" : tell(values[player], relative), chosen);
   chip.classList.toggle("chosen-chip", chosen);
 }
@@ -305,7 +338,7 @@ function frameChosen(frame, { columns, nImage }, { condition }, regions) {
   element(kind, frame, { ...shape, class: "chosen" });
 }
 
-function drawLegend(legend, { masking, colours, quantity, unit, relative, place }, { condition, scales: { patches, words } }) {
+function drawLegend(legend, { masking, colours, quantity, unit, relative, place, labels, ofTriples }, { condition, both, scales: { patches, words } }) {
   legend.replaceChildren();
   if (masking) return;
   const bar = document.createElement("span");
@@ -319,6 +352,8 @@ function drawLegend(legend, { masking, colours, quantity, unit, relative, place 
     for (const end of [tell(-scale, relative), "0", tell(scale, relative)]) ends.append(Object.assign(document.createElement("span"), { textContent: end }));
     legend.append(name);
   }
+  const names = both?.map((player) => `\u201c${labels[player]}\u201d`).join(" and ");
+  if (both && ofTriples) Object.assign(div(legend, "quantity"), { textContent: ofTriples.replace("{}", () => names) });
   if (quantity && condition < 0) Object.assign(div(legend, "quantity"), { textContent: `shown: ${quantity}` });
 }
 
@@ -437,7 +472,10 @@ function click(view, player) {
     if (!model.get("live")) return;
     model.set("present", model.get("present").map((one, k) => (k === player ? !one : one)));
   } else {
-    model.set("selected", model.get("selected") === player ? -1 : player);
+    const nImage = stateOf(view).nImage, haveTriples = model.get("triples").byteLength > 0;
+    const [selected, second] = kept(model.get("selected"), model.get("second"), player, nImage, haveTriples);
+    model.set("selected", selected);
+    model.set("second", second);
   }
   model.save_changes();
   paint(view);
@@ -459,7 +497,7 @@ function press(view, player, columns, event) {
 
 const LAID_OUT_ANEW = ["image", "labels", "grid", "regions", "mode", "rulers"];
 const PAINTED_ANEW = [
-  "values", "errors", "interactions", "pair_errors", "notes", "words", "present", "selected", "live", "scales", "scaling",
+  "values", "errors", "interactions", "pair_errors", "triples", "triple_errors", "of_triples", "notes", "words", "present", "selected", "second", "live", "scales", "scaling",
   "edges", "interval", "colours", "quantity", "unit", "relative",
 ];
 

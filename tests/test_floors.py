@@ -13,7 +13,7 @@ TOP = Path(__file__).parent.parent
 # floor and from those below.
 FLOORS = (
     ("fixlip.masks", "fixlip.atomic", "fixlip.extras", "fixlip.progress", "fixlip.emoji.scenes", "fixlip.emoji.notes"),
-    ("fixlip.regions", "fixlip.phrases", "fixlip.emoji.props", "fixlip.emoji.planted"),
+    ("fixlip.regions", "fixlip.phrases", "fixlip.emoji.props", "fixlip.emoji.planted", "fixlip.emoji.by_hand"),
     ("fixlip.subject", "fixlip.files", "fixlip.triples"),
     ("fixlip.encoders", "fixlip.pictures.fonts", "fixlip.pictures.lines", "fixlip.pictures.drawing"),
     ("fixlip.game",),

@@ -41,7 +41,7 @@ class Made:
     @property
     def says_nothing(self) -> bool:
         """Whether all its numbers are zero."""
-        return not (self.explanation.attributions.any() or self.explanation.interactions.any())
+        return not (self.explanation.attributions.any() or self.explanation.pair_values.any())
 
 
 class Bench:

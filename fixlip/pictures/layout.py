@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ..claims import Names
 from ..masks import FloatArray, IntArray
 from ..subject import Subject
+from .conditions import Condition, chosen_players, meaning_of
 from .drawing import Box, Point, lines_of, tell, text_width, wrap
 
 if TYPE_CHECKING:
@@ -45,23 +46,25 @@ class Content:
     Attributes:
         values: (n,) what tints the players, in the unit of the explanation.
         inside: (n,) players that are not greyed.
-        condition: whose interactions the values are, or None for the players' values (or coefficients).
+        condition: with whom the values are: a player or two; none for the players' own values (or coefficients).
         edges: interactions of patches and tokens drawn as lines, strongest first.
         image_scale: absolute value of full colour for patches.
         text_scale: the same for tokens.
         names: what the numbers are called.
         largest: the score that is told as 1.00; None for logits.
+        meaning: what a number says, a line in the legend; empty where the unit says enough.
         places: what image players are called.
     """
 
     values: FloatArray
     inside: NDArray[np.bool_]
-    condition: int | None
+    condition: tuple[int, ...]
     edges: list[Term]
     image_scale: float
     text_scale: float
     names: Names
     largest: float | None
+    meaning: str = ""
     places: str = "patches"
 
     def told(self, value: float) -> str:
@@ -161,7 +164,7 @@ def check_words(title: str | None, subtitle: str | None, legend: bool) -> None:
 
 def content_of(
     explanation: Expansion,
-    condition: int | str | None,
+    condition: Condition,
     players: Any,
     edges: int,
     scaling: str,
@@ -172,17 +175,17 @@ def content_of(
     if coefficients and not explanation.predicts:
         raise ValueError(f"coefficients: {explanation.unit_name} are no coefficients of a prediction; leave it out.")
     inside = _inside(explanation, players)
-    chosen = None if condition is None else explanation.find(condition)
+    chosen = chosen_players(explanation, condition)
     own = explanation.attributions if coefficients else explanation.values
-    values = own if chosen is None else explanation.condition(chosen)
+    values = explanation.condition(chosen) if chosen else own
     image, text = _pair(scale) if scale is not None else scales_of([(explanation, values)], scaling)
     drawn: list[Term] = []
-    if edges and explanation.order > 1 and chosen is None and explanation.subject.has_places:
-        shown = explanation if inside.all() else explanation.restrict(np.flatnonzero(inside).tolist())
+    if edges and explanation.order > 1 and not chosen and explanation.subject.has_places:
+        shown = explanation if inside.all() else explanation.second_order().restrict(np.flatnonzero(inside).tolist())
         drawn = shown.top(int(edges))
-    names, largest = explanation.names, explanation.largest
+    names, largest, meaning = explanation.names, explanation.largest, meaning_of(explanation, chosen)
     places = explanation.subject.plurals[0]
-    return Content(values, inside, chosen, drawn, float(image), float(text), names, largest, places)
+    return Content(values, inside, chosen, drawn, float(image), float(text), names, largest, meaning, places)
 
 
 def scales_of(shown: Iterable[tuple[Expansion, FloatArray]], scaling: str) -> tuple[float, float]:

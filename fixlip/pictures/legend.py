@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .drawing import CARD, MUTED, NEGATIVE, POSITIVE, Sheet, colour_of, text_width
+from .drawing import CARD, MUTED, NEGATIVE, POSITIVE, Sheet, colour_of, lines_of, text_width
 from .layout import LEGEND_TEXT, LINES_KEY, MARGIN, NARROW, SCALE_LINE, Content
 
 _END_TEXT = 9.5
@@ -13,6 +13,11 @@ _END_TEXT = 9.5
 def is_joint(content: Content) -> bool:
     """Whether patches and words are on one colour scale."""
     return bool(np.isclose(content.image_scale, content.text_scale))
+
+
+def meaning_lines(content: Content, width: float) -> list[str]:
+    """Lines that say what a number means, where its unit does not say enough."""
+    return lines_of(content.meaning, LEGEND_TEXT, width - 2 * MARGIN) if content.meaning else []
 
 
 def draw_legend(sheet: Sheet, content: Content, top: float) -> None:
@@ -35,6 +40,9 @@ def draw_legend(sheet: Sheet, content: Content, top: float) -> None:
         for share, anchor in ((0.0, "la"), (0.5, "ma"), (1.0, "ra")):
             sheet.text((left + w * share, y), content.told((2 * share - 1) * scale), LEGEND_TEXT, MUTED, anchor)
         sheet.text((left + w + 12, y), name, LEGEND_TEXT, MUTED, "la")
+        y += SCALE_LINE
+    for line in meaning_lines(content, sheet.width):
+        sheet.text((left, y + 2), line, LEGEND_TEXT, MUTED, "la")
         y += SCALE_LINE
     if content.edges:
         _draw_edge_key(sheet, content, y + LINES_KEY - 22 if sheet.width < NARROW else top)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from .areas import draw_areas, frame_area, write_on_areas
+from .conditions import Condition
 from .drawing import (
     CARD,
     FAINT,
@@ -53,7 +54,7 @@ from .layout import (
     lay_out_head,
     ruler,
 )
-from .legend import draw_legend, is_joint
+from .legend import draw_legend, is_joint, meaning_lines
 from .lines import curve
 from .picture import Picture, to_png
 from .words import alt_text, default_title
@@ -74,7 +75,7 @@ FULL_TINT = 0.82  # opacity of full colour, so that the picture below stays reco
 def draw(
     explanation: Expansion,
     *,
-    condition: int | str | None = None,
+    condition: Condition = None,
     players: Sequence[int | str] | NDArray[np.bool_] | None = None,
     edges: int = 8,
     scaling: str = "auto",
@@ -92,7 +93,8 @@ def draw(
 
     Args:
         explanation: what to draw.
-        condition: a player (number or label): show its interactions with every other player instead of values.
+        condition: a player (number or label): show its interactions with every other player instead of values; or two,
+            ("red", "fish"), where the explanation is of third order: show the triples of both with every other player.
         players: a subset, as a boolean mask (n,) or as numbers or labels: everything outside is greyed.
         edges: how many of the strongest interactions between image and caption to draw as lines; dashed is negative.
         scaling: "joint" (patches and tokens on one colour scale), "separate" (each on its own), or "auto": separate
@@ -136,7 +138,7 @@ def _sheet_of(explanation: Expansion) -> Callable[..., Sheet]:
 
 def _sheet(
     explanation: Expansion,
-    condition: int | str | None = None,
+    condition: Condition = None,
     players: Sequence[int | str] | NDArray[np.bool_] | None = None,
     edges: int = 8,
     scaling: str = "auto",
@@ -180,7 +182,7 @@ def plan_of(
     """Where everything goes, from `top` on; beside pictures with other contents of as many players."""
     ends = [term.players[1] for term in content.edges]
     others = {term.players[1] for other in beside for term in other.edges}
-    rows = 0 if not legend else 1 if is_joint(content) else 2
+    rows = (1 if is_joint(content) else 2) + len(meaning_lines(content, width)) if legend else 0
     return lay_out(explanation, top, width, ends, rows, others)
 
 
@@ -199,10 +201,11 @@ def painted(explanation: Expansion, content: Content, head: Head, plan: Plan) ->
         draw_chip(sheet, chip_labels(explanation)[player], content, player, scale, box)
     for tag, at in plan.tags:
         sheet.text(at, tag, TAG_TEXT, MUTED, anchor="rm")
-    if content.condition is not None and plan.regions is not None and content.condition not in plan.chips:
-        frame_area(sheet, plan.picture, plan.regions, content.condition)
-    elif content.condition is not None:
-        sheet.frame(_grown(plan.box_of(content.condition), 2))
+    for player in content.condition:
+        if plan.regions is not None and player not in plan.chips:
+            frame_area(sheet, plan.picture, plan.regions, player)
+        else:
+            sheet.frame(_grown(plan.box_of(player), 2))
     if plan.legend:
         draw_legend(sheet, content, plan.legend_top)
     return sheet
@@ -336,7 +339,7 @@ def draw_chip(sheet: Sheet, label: str, content: Content, player: int, scale: fl
     value = float(content.values[player])
     fill = colour_of(value / scale)
     sheet.box(box, fill=fill, outline=mix(fill, INK, 0.25), radius=7)
-    has_value = player != content.condition
+    has_value = player not in content.condition
     sheet.text((x, box[1] + (16 if has_value else 22)), label, CHIP_TEXT, ink_on(fill), anchor="mm")
     if has_value:
         sheet.text((x, box[1] + 33), content.told(value), _VALUE_TEXT, ink_on(fill), anchor="mm")
