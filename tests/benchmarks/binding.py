@@ -36,7 +36,8 @@ def numbers(encoder: fixlip.Encoder, scene: PlantedScene) -> Iterator[tuple[str,
     yield "the model's own answer", None, game.full_value - other.full_value
     samples = fixlip.sample(game, BUDGET, DRAWN_AT, 0, progress=False)
     foil = samples.with_caption(other, progress=False)
-    words = [game.labels.index(word) for word in scene.words]
+    # The same words stand in other places where the colours are swapped.
+    words, moved = ([one.labels.index(word) for word in scene.words] for one in (game, other))
     terms = scene.terms(game, game.grid)
     own = [[term[0] for term in terms if set(term[1:]) == set(words[2 * k : 2 * k + 2])] for k in (0, 1)]
     regions = fixlip.Game(encoder, scene.image, scene.caption, image_players=list(scene.boxes))
@@ -45,11 +46,11 @@ def numbers(encoder: fixlip.Encoder, scene: PlantedScene) -> Iterator[tuple[str,
         contrast = Contrast.of(samples, foil, p, order=1, errors=False)
         yield "order 1, control: objects' patches", p, sum(contrast.patches[k] for k in own[0] + own[1])
         third, swapped = (one.readout().explain(p, "banzhaf", 3, errors=False) for one in (samples, foil))
-        each = [_of_pairs(one.pair_values, words, own) for one in (third, swapped)]
+        each = [_of_pairs(one.pair_values, at, own) for one, at in ((third, words), (swapped, moved))]
         yield "order 2, crossed: colour with patch", p, each[0][0] - each[0][1]
         yield "order 2, control: colour with patch", p, each[0][0] - each[1][0]
         yield "order 2, crossed: colour with object's word", p, _of_words(third.pair_values, words)
-        each = [_of_triples(one.triples, words, own) for one in (third, swapped)]
+        each = [_of_triples(one.triples, at, own) for one, at in ((third, words), (swapped, moved))]
         yield "order 3, crossed: colour, object's word, patch", p, each[0][0] - each[0][1]
         yield "order 3, control: colour, object's word, patch", p, each[0][0] - each[1][0]
         right, crossed = _of_triples(exact(regions, p, order=3).triples, region_words, [[0], [1]])
