@@ -54,10 +54,6 @@ EXERCISES["15.1"] = Exercise(
             ),
             "this is a share of logits; count decisions.",
         ),
-        (
-            lambda plain, blank, written: float((blank[(plain > 0) & (written < 0)] > 0).mean()),
-            "the mean of nothing is no number: return 0.0 where no scene is fooled.",
-        ),
     ],
     tolerance=1e-9,
 )
