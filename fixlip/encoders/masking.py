@@ -13,9 +13,9 @@ import numpy as np
 import torch
 
 from ..masks import BoolArray, IntArray
+from ..regions import NOBODY
 
 IMAGE_MASKINGS = ("zero", "mean", "blur", "drop")
-NOBODY = -1  # in a label map: the pixel is no player's, and is always removed
 
 
 def patch_regions(shape: tuple[int, int], grid: tuple[int, int], patch_size: int) -> IntArray:
@@ -77,7 +77,7 @@ def masked_pictures(
     # The last column stands for nobody, and is absent: -1 counts from the end.
     present = torch.from_numpy(np.pad(masks, ((0, 0), (0, 1)))).to(pixels.device)
     labels = torch.from_numpy(np.where(regions == NOBODY, n, regions).ravel()).to(pixels.device)
-    keep = present[:, labels].view(len(masks), 1, *shape)
+    keep = torch.gather(present, 1, labels.expand(len(masks), -1)).view(len(masks), 1, *shape)
     return torch.where(keep, pixels, baseline)
 
 

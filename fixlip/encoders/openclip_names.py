@@ -36,9 +36,9 @@ def is_open_clip(name: str) -> bool:
         return True
     if name in EMBEDDED or is_folder(Path(name)) or "/" in name.partition(":")[0]:
         return False
-    architecture, colon, _ = name.partition(":")
+    architecture, colon, weights = name.partition(":")
     if colon:
-        return len(architecture) > 1  # a single letter is a drive
+        return len(architecture) > 1 and not weights.startswith("//")  # no drive, and no address
     return name in architectures() or bool(_LOOKS.match(name))
 
 

@@ -18,7 +18,7 @@ import torch
 import fixlip
 
 MODELS = ("emoji-clip", "emoji-clip-plain", "emoji-siglip")
-MASKS, ROUNDS, PS = 64, 2, (0.3, 0.5)
+MASKS, ROUNDS, PS = 32, 2, (0.3, 0.5)
 RESULT = Path(__file__).parent / "results" / "dropping.md"
 
 
