@@ -38,6 +38,7 @@ from .estimators.indices import check_index
 from .explanation import Explanation
 from .game import Game
 from .masks import BoolArray, FloatArray, check_budget, check_masks, check_p, check_seed
+from .pictures.conditions import Condition
 from .pictures.drawing import Sheet
 from .pictures.layout import Scale, check_options, check_words, content_of
 from .pictures.twins import Half, half_content, twin_sheet
@@ -247,7 +248,7 @@ class PairExplanation(Explanation):
 
     def sheet(
         self,
-        condition: int | str | None = None,
+        condition: Condition = None,
         players: Any = None,
         edges: int = 8,
         scaling: str = "auto",

@@ -11,6 +11,7 @@ try:
     from .explorer import Explorer
     from .insertion_deletion import InsertionDeletion
     from .masking_game import MaskingGame
+    from .plant_a_fault import PlantAFault
     from .pointing_game import PointingGameBuilder
 except ModuleNotFoundError as error:
     if error.name not in ("anywidget", "ipywidgets", "traitlets"):
@@ -19,4 +20,4 @@ except ModuleNotFoundError as error:
         f'fixlip_widgets: {error.name} is not installed; `pip install "fixlip-lab[notebooks]"` brings all it needs.'
     ) from None
 
-__all__ = ["Compare", "Concepts", "Explorer", "InsertionDeletion", "MaskingGame", "PointingGameBuilder"]
+__all__ = ["Compare", "Concepts", "Explorer", "InsertionDeletion", "MaskingGame", "PlantAFault", "PointingGameBuilder"]

@@ -6,17 +6,20 @@ import html
 from typing import Any
 
 import ipywidgets
+import numpy as np
 import traitlets
 
 from fixlip import Explanation, Samples
 from fixlip.estimators.indices import INDICES, SCORES
 from fixlip.pictures import Picture
+from fixlip.triples import MOST_PLAYERS
 
 from .controls import labelled, side_by_side
 from .panel import Panel, State, callback, in_words
 from .readouts import bars, readout
 from .views import COEFFICIENTS, PairView
 
+Rows = list[tuple[str, float, float | None]]
 INDEX_NAMES = {
     "banzhaf": "weighted Banzhaf at p",
     "shapley": "faithful Shapley interactions",
@@ -61,9 +64,11 @@ class ExplorerState(State):
             except Exception as error:
                 self.error = in_words(error)
 
-    def table(self, k: int = 10, player: int = -1) -> tuple[str, list[tuple[str, float, float | None]]]:
-        """The strongest terms, or those with one player: what they are; names, value and standard error."""
+    def table(self, k: int = 10, player: int = -1, second: int = -1) -> tuple[str, Rows]:
+        """The strongest terms, or those with one player or two: what they are; names, value and standard error."""
         explanation = self.explanation
+        if player >= 0 and second >= 0:
+            return self._with_two(k, player, second)
         if explanation.order == 1:
             name, found = "strongest", explanation.top(k, kind="players")
         elif player < 0:
@@ -78,12 +83,33 @@ class ExplorerState(State):
             rows.append((" – ".join(labels), term.value, term.stderr))
         return name, rows
 
+    def _with_two(self, k: int, player: int, second: int) -> tuple[str, Rows]:
+        explanation = self.explanation
+        values, errors = explanation.condition((player, second)), explanation.triple_errors
+        strongest = [int(one) for one in np.argsort(-np.abs(values), kind="stable")[:k] if values[one]]
+        found = [None if errors is None else float(errors[player, second, one]) for one in strongest]
+        rows = [(explanation.labels[i], float(values[i]), error) for i, error in zip(strongest, found, strict=True)]
+        return f"strongest with {explanation.labels[player]} and {explanation.labels[second]}", rows
+
+    def of_two_words(self, k: int = 5) -> Rows:
+        """The strongest triples of two words with a patch: names, value and standard error; none below third order."""
+        found = self.explanation.top(k, kind="word-pairs")
+        return [(" – ".join(term.labels), term.value, term.stderr) for term in found]
+
+    @property
+    def orders(self) -> list[tuple[str, int]]:
+        """What can be chosen, with its order."""
+        shown = [("interactions", 2), ("values only", 1)]
+        third = self.explanation.order == 3 if self.samples is None else self.explanation.n_players <= MOST_PLAYERS
+        return [*shown, *([("two words at once", 3)] if third else [])]
+
 
 class Explorer(Panel):
     """Sliders over p and budget, a choice of index and order, a heat map of patches and words, a table with error bars.
 
     Hover over a patch or a word to condition on it; click to keep it: the table follows, and hovering over others tells
-    single interactions.
+    single interactions. With the order "two words at once" a click on a second word keeps both and shows what makes
+    them go together.
 
     Args:
         source: `Samples` for everything; an `Explanation` for what it holds.
@@ -103,10 +129,14 @@ class Explorer(Panel):
         names = names if has_index else [(explanation.estimator or "not named", SCORES)]
         index = ipywidgets.Dropdown(options=names, value=explanation.index, disabled=fixed)
         self.index = labelled(index, "index" if has_index else "method")
-        orders = [("interactions", 2), ("values only", 1)]
-        orders += [("triples, too", 3)] if explanation.order == 3 else []
-        self.order = labelled(ipywidgets.Dropdown(options=orders, value=explanation.order, disabled=fixed), "order")
-        scalings = [("as needed", "auto"), ("patches and words together", "joint"), ("each on its own", "separate")]
+        self.order = labelled(
+            ipywidgets.Dropdown(options=self.state.orders, value=explanation.order, disabled=fixed), "order"
+        )
+        scalings = [
+            ("as needed", "auto"),
+            (f"{explanation.subject.plurals[0]} and words together", "joint"),
+            ("each on its own", "separate"),
+        ]
         quantities = [(explanation.names.players, False), (COEFFICIENTS, True)][
             : 1 + (has_index and explanation.predicts)
         ]
@@ -131,14 +161,14 @@ class Explorer(Panel):
         traitlets.link((self.scaling, "value"), (self.view, "scaling"))
         traitlets.link((self.state, "coefficients"), (self.coefficients, "value"))
         self.state.observe(self._show, ["explanation", "error", "coefficients"])
-        self.view.observe(self._show_table, "selected")
+        self.view.observe(self._show_table, ["selected", "second"])
         self.caption.observe(self._ask, "value")
         self._show(None)
 
     @callback
     def _show(self, _: Any) -> None:
         explanation = self.state.explanation
-        self.view.show(explanation, self.state.coefficients)
+        self.view.show(explanation, self.state.coefficients, triples=True)
         self.p.disabled = self.state.samples is None or self.state.index != "banzhaf"
         self._show_table(None)
         if self.state.error:
@@ -146,7 +176,8 @@ class Explorer(Panel):
 
     def _show_table(self, _: Any) -> None:
         explanation = self.state.explanation
-        name, rows = self.state.table(player=self.view.selected)
+        name, rows = self.state.table(10, *self.view.chosen)
+        triples = [] if self.view.chosen else self.state.of_two_words()
         faithful, rule = explanation.expected_faithfulness, explanation.names.rule
         faithfulness = "not known here" if faithful is None else f"<b>{faithful:.2f}</b>"
         quality = f"<br>expected faithfulness (R²) {faithfulness}" if explanation.predicts else ""
@@ -154,6 +185,7 @@ class Explorer(Panel):
         self.table.value = readout(
             "<br>".join(html.escape(one) for one in told) + quality,
             bars(rows, name, explanation.names.unit, explanation.largest),
+            bars(triples, "two words with a patch", explanation.names.unit, explanation.largest) if triples else "",
             '<span class="quiet">whiskers: 90 % intervals</span>' if explanation.value_stderr is not None else "",
         )
 
@@ -175,7 +207,7 @@ class Explorer(Panel):
             self.say()
 
     def picture(self) -> Picture:
-        """The static picture of the explanation shown, conditioned on the player selected."""
-        condition = self.view.selected if self.view.selected >= 0 else None
+        """The static picture of the explanation shown, conditioned on what is selected."""
+        condition = self.view.chosen or None
         options = {"scaling": self.view.scaling, "coefficients": self.state.coefficients, "width": 380}
         return self.state.explanation.draw(condition=condition, **options)

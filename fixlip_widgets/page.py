@@ -37,8 +37,9 @@ def saved_page(contents: Iterable[ipywidgets.Widget], picture: Callable[[], Pict
         {"element": f"view{k}", "module": modules.index(str(view._esm)), "traits": _traits(view)}
         for k, view in enumerate(views)
     ]
+    styles = "\n".join(dict.fromkeys([_STYLES, *(str(view._css) for view in views if hasattr(view, "_css"))]))
     return _PAGE.format(
-        styles=_STYLES, body=body, note=_NOTE, modules=_script_json(modules), views=_script_json(drawn), run=_RUN
+        styles=styles, body=body, note=_NOTE, modules=_script_json(modules), views=_script_json(drawn), run=_RUN
     )
 
 

@@ -59,7 +59,9 @@ function stateOf(view) {
     nImage: rows * columns,
     rows,
     columns,
-    rulers: get("rulers"),
+    rulers: get("rulers") && !get("regions").length,
+    points: get("points"),
+    place: get("place"),
     labels: get("labels"),
     masking: get("mode") === "mask",
     live: get("live"),
@@ -70,7 +72,11 @@ function stateOf(view) {
     errors: numbersOf(view, "errors"),
     interactions: numbersOf(view, "interactions"),
     pairErrors: numbersOf(view, "pair_errors"),
+    triples: numbersOf(view, "triples"),
+    tripleErrors: numbersOf(view, "triple_errors"),
+    ofTriples: get("of_triples"),
     selected: get("selected"),
+    second: get("second"),
     hovered: view.hovered,
     scales: get("scales"),
     quantity: get("quantity"),
@@ -97,20 +103,42 @@ function numbersOf(view, name) {
 export function whatIsShown(state) {
   const { masking, nImage, interactions, values } = state;
   const condition = masking ? -1 : state.selected >= 0 ? state.selected : state.hovered;
-  const row = (array) => array.subarray(condition * values.length, (condition + 1) * values.length);
-  const conditioned = condition >= 0 && interactions.length > 0;
-  const shown = conditioned ? row(interactions) : values;
-  const errors = conditioned ? row(state.pairErrors) : state.errors;
+  const both = bothKept(state);
+  const at = both ? rowOfPair(state, both) : condition;
+  const row = (array) => array.subarray(at * values.length, (at + 1) * values.length);
+  const conditioned = both !== null || (condition >= 0 && interactions.length > 0);
+  const shown = conditioned ? row(both ? state.triples : interactions) : values;
+  const errors = conditioned ? row(both ? state.tripleErrors : state.pairErrors) : state.errors;
   const scales = scalesOf(shown, state);
   return {
     condition,
     conditioned,
+    both,
     values: shown,
     scales,
     numbers: masking ? notesOnPatches(state) : numbersOnPatches(shown, errors, scales.patches, state),
     edges: masking || conditioned ? [] : strongestPairs(interactions, values.length, nImage, state.edges),
-    told: masking ? (state.live ? state.words : "") : told(state, condition, conditioned, shown, errors),
+    told: masking ? (state.live ? state.words : "") : both ? toldOfBoth(state, both, shown, errors) : told(state, condition, conditioned, shown, errors),
   };
+}
+
+// Two words that are kept at once, which only triples allow.
+function bothKept({ masking, selected, second, triples, nImage }) {
+  return !masking && triples?.length && selected >= nImage && second >= nImage ? [selected, second] : null;
+}
+
+// The row of two words among all pairs of words, in reading order.
+function rowOfPair({ values, nImage }, both) {
+  const [i, j] = both.map((player) => player - nImage).sort((a, b) => a - b);
+  return (i * (2 * (values.length - nImage) - i - 1)) / 2 + j - i - 1;
+}
+
+// What is kept after a click on a player: one, or two words where there are triples.
+export function kept(selected, second, player, nImage, haveTriples) {
+  const joins = haveTriples && player >= nImage && selected >= nImage;
+  if (!joins) return [selected === player ? -1 : player, -1];
+  if (player === selected) return [second, -1];
+  return [selected, player === second ? -1 : player];
 }
 
 const largest = (array) => array.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
@@ -149,12 +177,19 @@ function strongestPairs(interactions, n, nImage, count) {
 // What the pointer is on, in words, with its standard error.
 function told(state, condition, conditioned, shown, errors) {
   const { labels, selected, hovered, values, errors: own, quantity } = state;
-  if (condition < 0) return "hover over or click a patch or a word";
+  if (condition < 0) return `hover over or click a ${state.place} or a word`;
   const name = labels[condition], of = quantity ? ` (${quantity})` : "";
   if (!conditioned) return `${name}: ${withError(values[condition], own[condition], state)}${of}`;
   if (selected < 0) return `${name}: ${withError(values[condition], own[condition], state)}${of}; shown is what goes with it`;
-  if (hovered < 0 || hovered === condition) return `what goes with ${name}; click it again to let go`;
+  const more = state.triples?.length && condition >= state.nImage ? "click another word for both, or " : "click ";
+  if (hovered < 0 || hovered === condition) return `what goes with ${name}; ${more}it again to let go`;
   return `${name} with ${labels[hovered]}: ${withError(shown[hovered], errors[hovered], state)}`;
+}
+
+function toldOfBoth({ labels, hovered, ...state }, both, shown, errors) {
+  const names = both.map((player) => labels[player]).join(" and ");
+  if (hovered < 0 || both.includes(hovered)) return `what makes ${names} go together; click one again to let go of it`;
+  return `${names} with ${labels[hovered]}: ${withError(shown[hovered], errors[hovered], state)}`;
 }
 
 // ---- the elements of the page
@@ -176,14 +211,17 @@ function div(parent, name, attributes = {}) {
 
 function build(view) {
   view.root.replaceChildren();
-  view.root.classList.toggle("ruled", view.model.get("rulers"));
-  const { labels, nImage, columns } = stateOf(view);
-  const picture = div(view.root, "picture");
-  const rows = nImage / columns;
-  const svg = element("svg", picture, { viewBox: `0 0 ${columns} ${rows}`, role: "group", "aria-label": "image patches" });
-  const photo = { href: view.model.get("image"), width: columns, height: rows, preserveAspectRatio: "none", class: "photo" };
+  const { labels, nImage, rows, columns, rulers } = stateOf(view);
+  view.root.classList.toggle("ruled", rulers);
+  const regions = view.model.get("regions");
+  const picture = div(view.root, regions.length ? "picture regions" : "picture");
+  const [height, width] = regions.length ? view.model.get("shape") : [rows, columns];
+  const name = `image ${regions.length ? "regions" : "patches"}`;
+  const svg = element("svg", picture, { viewBox: `0 0 ${width} ${height}`, role: "group", "aria-label": name });
+  const photo = { href: view.model.get("image"), width, height, preserveAspectRatio: "none", class: "photo" };
   element("image", svg, photo);
-  const patches = Array.from({ length: nImage }, (_, k) => buildPatch(view, svg, k, columns));
+  if (regions.length) greyOut(svg, regions, width, height);
+  const patches = Array.from({ length: nImage }, (_, k) => buildPatch(view, svg, k, columns, regions));
   const frame = element("g", svg);
   const line = div(view.root, "chips");
   const chips = labels.slice(nImage).map((label, k) => buildChip(view, line, nImage + k, label));
@@ -194,9 +232,20 @@ function build(view) {
   paint(view);
 }
 
-function buildPatch(view, svg, player, columns) {
-  const patch = element("rect", svg, {
-    x: player % columns, y: Math.floor(player / columns), width: 1, height: 1, class: "patch",
+// What is in no region is always removed: the whole picture with holes where regions are.
+function greyOut(svg, regions, width, height) {
+  element("path", svg, { d: `M0,0H${width}V${height}H0Z${regions.join("")}`, class: "nobody", "fill-rule": "evenodd" });
+}
+
+const shapeOf = (player, columns, regions) =>
+  regions.length
+    ? ["path", { d: regions[player], "fill-rule": "evenodd" }]
+    : ["rect", { x: player % columns, y: Math.floor(player / columns), width: 1, height: 1 }];
+
+function buildPatch(view, svg, player, columns, regions) {
+  const [kind, shape] = shapeOf(player, columns, regions);
+  const patch = element(kind, svg, {
+    ...shape, class: "patch",
     role: "button", tabindex: player === 0 ? 0 : -1, "data-player": player,
     "data-lm-suppress-shortcuts": true, // Jupyter's (Enter, arrows) would take the keys before a patch gets them
   });
@@ -210,7 +259,7 @@ function buildPatch(view, svg, player, columns) {
 
 // Where a patch is, as the rulers count.
 function placeOf({ model }, player) {
-  if (!model.get("rulers")) return "";
+  if (!model.get("rulers") || model.get("regions").length) return "";
   const columns = model.get("grid")[1];
   return `: row ${Math.floor(player / columns) + 1}, column ${(player % columns) + 1}`;
 }
@@ -239,13 +288,13 @@ function paint(view) {
   root.classList.toggle("still", state.masking && !state.live);
   parts.patches.forEach((patch, k) => (state.masking ? maskPatch : tintPatch)(patch, k, state, shown));
   parts.chips.forEach((chip, k) => (state.masking ? maskChip : tintChip)(chip, state.nImage + k, state, shown));
-  frameChosen(parts.frame, state, shown);
+  frameChosen(parts.frame, state, shown, view.model.get("regions"));
   parts.told.textContent = shown.told;
   drawLegend(parts.legend, state, shown);
   // Whether lines are shown or a player has the pointer on it: words must not move.
   parts.line.classList.toggle("lined", !state.masking && state.edges > 0 && state.interactions.some((one) => one !== 0));
   drawOverlay(view, state, shown);
-  root.dataset.condition = shown.condition;
+  root.dataset.condition = shown.both ? shown.both.join(" ") : shown.condition;
   root.dataset.shown = Array.from(shown.values.slice(0, 3), (value) => value.toFixed(4)).join(" ");
 }
 
@@ -269,8 +318,8 @@ function maskChip(chip, player, { present, notes, colours }) {
   chip.classList.toggle("absent", !present[player]);
 }
 
-function tintChip(chip, player, { colours, relative }, { values, scales, condition, conditioned }) {
-  const chosen = conditioned && player === condition;
+function tintChip(chip, player, { colours, relative }, { values, scales, condition, conditioned, both }) {
+  const chosen = both ? both.includes(player) : conditioned && player === condition;
   paintChip(chip, colourOf(values[player], scales.words, colours), chosen ? "" : tell(values[player], relative), chosen);
   chip.classList.toggle("chosen-chip", chosen);
 }
@@ -282,26 +331,29 @@ function paintChip(chip, rgb, note, pressed) {
   chip.querySelector("small").textContent = note;
 }
 
-function frameChosen(frame, { columns, nImage }, { condition }) {
+function frameChosen(frame, { columns, nImage }, { condition }, regions) {
   frame.replaceChildren();
   if (condition < 0 || condition >= nImage) return;
-  const corner = { x: condition % columns, y: Math.floor(condition / columns) };
-  element("rect", frame, { ...corner, width: 1, height: 1, class: "chosen" });
+  const [kind, shape] = shapeOf(condition, columns, regions);
+  element(kind, frame, { ...shape, class: "chosen" });
 }
 
-function drawLegend(legend, { masking, colours, quantity, unit, relative }, { condition, scales: { patches, words } }) {
+function drawLegend(legend, { masking, colours, quantity, unit, relative, place, labels, ofTriples }, { condition, both, scales: { patches, words } }) {
   legend.replaceChildren();
   if (masking) return;
   const bar = document.createElement("span");
   bar.className = "bar";
   bar.style.background = `linear-gradient(90deg, ${css(colours.negative)}, ${css(colours.neutral)}, ${css(colours.positive)})`;
-  const rows = patches === words ? [["patches and words", patches]] : [["patches", patches], ["words", words]];
+  const places = place === "patch" ? "patches" : `${place}s`;
+  const rows = patches === words ? [[`${places} and words`, patches]] : [[places, patches], ["words", words]];
   legend.append(bar, unit);
   for (const [name, scale] of rows) {
     const ends = div(legend, "ends");
     for (const end of [tell(-scale, relative), "0", tell(scale, relative)]) ends.append(Object.assign(document.createElement("span"), { textContent: end }));
     legend.append(name);
   }
+  const names = both?.map((player) => `\u201c${labels[player]}\u201d`).join(" and ");
+  if (both && ofTriples) Object.assign(div(legend, "quantity"), { textContent: ofTriples.replace("{}", () => names) });
   if (quantity && condition < 0) Object.assign(div(legend, "quantity"), { textContent: `shown: ${quantity}` });
 }
 
@@ -315,7 +367,8 @@ function drawOverlay(view, state, { edges, numbers }) {
     const box = part.getBoundingClientRect();
     return { left: box.left - at.left, right: box.right - at.left, top: box.top - at.top, bottom: box.bottom - at.top };
   };
-  const patches = parts.patches.map(boxOf), chips = parts.chips.map(boxOf);
+  const chips = parts.chips.map(boxOf), points = state.points;
+  const patches = points.length ? placesOf(points, boxOf(parts.patches[0].ownerSVGElement)) : parts.patches.map(boxOf);
   if (state.rulers && patches.length) drawRulers(parts.overlay, patches, state);
   const most = edges.length ? Math.abs(edges[0].value) || 1 : 1;
   const lines = linesOf(edges.map(({ patch, word }) => [patch, word - state.nImage]), patches, chips, at.width);
@@ -324,8 +377,17 @@ function drawOverlay(view, state, { edges, numbers }) {
     dots.push(...drawEdge(parts.overlay, lines[k], value, Math.abs(value) / most, state.colours));
   }
   for (const dot of dots) element("circle", parts.overlay, dot);
-  for (const [player, text] of numbers) drawNumber(parts.overlay, patches[player], text);
+  for (const [player, text] of numbers) {
+    drawNumber(parts.overlay, patches[player], points.length ? `${state.labels[player]} ${text}` : text);
+  }
 }
+
+// Small boxes around the points of regions: lines begin at their lower ends, and numbers are written at their upper ones.
+const placesOf = (points, { left, right, top, bottom }) =>
+  points.map(([x, y]) => {
+    const at = { x: left + x * (right - left), y: top + y * (bottom - top) };
+    return { left: at.x - 22, right: at.x + 22, top: at.y - 22, bottom: at.y + 10 };
+  });
 
 // A number on a plate of its own: lines of other patches may pass behind it.
 function drawNumber(overlay, box, text) {
@@ -410,7 +472,10 @@ function click(view, player) {
     if (!model.get("live")) return;
     model.set("present", model.get("present").map((one, k) => (k === player ? !one : one)));
   } else {
-    model.set("selected", model.get("selected") === player ? -1 : player);
+    const nImage = stateOf(view).nImage, haveTriples = model.get("triples").byteLength > 0;
+    const [selected, second] = kept(model.get("selected"), model.get("second"), player, nImage, haveTriples);
+    model.set("selected", selected);
+    model.set("second", second);
   }
   model.save_changes();
   paint(view);
@@ -430,9 +495,9 @@ function press(view, player, columns, event) {
   event.preventDefault();
 }
 
-const LAID_OUT_ANEW = ["image", "labels", "grid", "mode", "rulers"];
+const LAID_OUT_ANEW = ["image", "labels", "grid", "regions", "mode", "rulers"];
 const PAINTED_ANEW = [
-  "values", "errors", "interactions", "pair_errors", "notes", "words", "present", "selected", "live", "scales", "scaling",
+  "values", "errors", "interactions", "pair_errors", "triples", "triple_errors", "of_triples", "notes", "words", "present", "selected", "second", "live", "scales", "scaling",
   "edges", "interval", "colours", "quantity", "unit", "relative",
 ];
 

@@ -13,9 +13,13 @@ import traitlets
 from PIL import Image
 
 from fixlip.expansion import Expansion
+from fixlip.pictures.areas import loops_of
+from fixlip.pictures.conditions import TRIPLE
 from fixlip.pictures.drawing import INTERVAL, NEGATIVE, NEUTRAL, POSITIVE
 from fixlip.pictures.layout import SCALINGS
 from fixlip.subject import Subject
+
+from .triples import of_word_pairs
 
 COEFFICIENTS = "coefficients at the empty input"
 FOLDER = Path(__file__).parent
@@ -27,7 +31,7 @@ class PairView(anywidget.AnyWidget):
 
     In the mode "explain" hovering conditions on a player (drawn in the page, without the kernel) and a click keeps it,
     whereafter hovering tells single interactions; in the mode "mask" a click takes a player away or brings it back,
-    if the view is `live`.
+    if the view is `live`. Where triples are shown, a click on a second word keeps both.
     Every player can be reached by keyboard: Tab, arrow keys among patches, Enter.
 
     Traits of what is drawn: `labels` of all players; `values` (n,), `interactions` (n, n; empty in first order, where
@@ -37,23 +41,36 @@ class PairView(anywidget.AnyWidget):
     [player, text] written on players in the mode "mask", and `words` below. Values closer to zero than `interval`
     standard errors are not written into patches; `scales` are the values of full colour for patches and for words
     (empty: the largest shown, on one scale or two as `scaling` says; see `fixlip.pictures.draw`); `quantity` names what
-    is shown where it is not contributions; `rulers` says whether rows and columns are numbered; `colours` are (red,
-    green, blue) of lowest, middle and highest values.
+    is shown where it is not contributions; `triples` of two words with every player, (pairs of words, n), and their
+    `triple_errors`, both empty where they are not shown, and `of_triples`, what they say of the two "{}"; `rulers`
+    says whether rows and columns are numbered; `colours` are (red, green, blue) of lowest, middle and highest values.
+
+    Where the image players are regions, `regions` are their outlines as paths of SVG, in a picture of `shape` (height,
+    width), `points` where on them is written (x, y in shares of its sides), and `grid` is one row of them. `place` is
+    what an image player is called.
     """
 
     _esm = FOLDER / "pair.js"
     _css = FOLDER / "pair.css"
     image = traitlets.Unicode().tag(sync=True)
     grid = traitlets.List([1, 1]).tag(sync=True)
+    regions: traitlets.List[Any] = traitlets.List().tag(sync=True)
+    shape = traitlets.List([1, 1]).tag(sync=True)
+    points: traitlets.List[Any] = traitlets.List().tag(sync=True)
+    place = traitlets.Unicode("patch").tag(sync=True)
     labels: traitlets.List[Any] = traitlets.List().tag(sync=True)
     values = traitlets.Bytes(b"").tag(sync=True)
     errors = traitlets.Bytes(b"").tag(sync=True)
     interactions = traitlets.Bytes(b"").tag(sync=True)
     pair_errors = traitlets.Bytes(b"").tag(sync=True)
+    triples = traitlets.Bytes(b"").tag(sync=True)
+    triple_errors = traitlets.Bytes(b"").tag(sync=True)
+    of_triples = traitlets.Unicode().tag(sync=True)
     notes: traitlets.List[Any] = traitlets.List().tag(sync=True)
     words = traitlets.Unicode().tag(sync=True)
     present: traitlets.List[Any] = traitlets.List().tag(sync=True)
     selected = traitlets.Int(-1).tag(sync=True)
+    second = traitlets.Int(-1).tag(sync=True)
     mode = traitlets.Enum(["explain", "mask"], "explain").tag(sync=True)
     live = traitlets.Bool(True).tag(sync=True)
     scales: traitlets.List[Any] = traitlets.List().tag(sync=True)
@@ -67,13 +84,14 @@ class PairView(anywidget.AnyWidget):
     colours = traitlets.Dict(COLOURS).tag(sync=True)
 
     _pixels: Any = None  # what `image` was made of
+    _regions: Any = None  # what `regions` were made of
 
     @classmethod
     def of_subject(cls, subject: Subject, **traits: Any) -> PairView:
         """A view of a subject's image and caption without values.
 
         Raises:
-            ValueError: if the image players form no grid, or there is no image to show.
+            ValueError: if the image players are neither a grid nor regions, or there is no image to show.
         """
         values = np.zeros(subject.n_players, np.float32).tobytes()
         view = cls(values=values, present=[True] * subject.n_players, **traits)
@@ -85,28 +103,60 @@ class PairView(anywidget.AnyWidget):
         """Labels of the caption's players."""
         return list(self.labels[self.grid[0] * self.grid[1] :])
 
+    @property
+    def chosen(self) -> tuple[int, ...]:
+        """The players that are kept: none, one, or two words where triples are shown."""
+        both = self.second >= 0 and len(self.triples) > 0
+        return () if self.selected < 0 else (self.selected, self.second) if both else (self.selected,)
+
+    @traitlets.observe("selected")
+    def _let_go(self, change: Any) -> None:
+        if change["new"] < self.grid[0] * self.grid[1]:  # two are kept of words only
+            self.second = -1
+
     def show_subject(self, subject: Subject) -> None:
         """Show an image and its caption.
 
         Raises:
-            ValueError: if the image players form no grid, or there is no image to show.
+            ValueError: if the image players are neither a grid nor regions, or there is no image to show.
         """
         if hasattr(subject, "second_image"):
             raise ValueError("subject: a widget shows an image and a caption; draw() shows two images or two texts.")
-        if subject.grid is None or subject.image is None:
-            raise ValueError("subject: a widget wants image patches on a grid and the image itself; there is none.")
+        if not subject.has_places or subject.image is None:
+            raise ValueError(
+                "subject: a widget wants image patches on a grid and the image itself, or regions of it; there is none."
+            )
         if subject.image is not self._pixels:  # encoding a picture takes longer than all else here
             self.image, self._pixels = data_uri(subject.image), subject.image
-        if self.labels != list(subject.labels):
-            self.grid, self.labels, self.selected = list(subject.grid), list(subject.labels), -1
+        if self.labels != list(subject.labels) or self._regions is not subject.regions:
+            grid = subject.grid or (1, subject.n_image)
+            with self.hold_sync():
+                self._show_regions(subject)
+                self.grid, self.labels = list(grid), list(subject.labels)
+                self.selected, self.second = -1, -1
 
-    def show(self, explanation: Expansion, coefficients: bool = False, largest: float | None = None) -> None:
+    def _show_regions(self, subject: Subject) -> None:
+        regions, self._regions, self.place = subject.regions, subject.regions, subject.units[0]
+        if regions is None:
+            self.regions, self.shape, self.points = [], [1, 1], []
+        else:
+            self.regions = [_path(regions, player) for player in range(subject.n_image)]
+            self.shape, self.points = list(regions.shape), subject.region_points.tolist()
+
+    def show(
+        self,
+        explanation: Expansion,
+        coefficients: bool = False,
+        largest: float | None = None,
+        triples: bool = False,
+    ) -> None:
         """Show an explanation's numbers, and its image and caption where they are others.
 
         Args:
             explanation: what to show; scores are shown relative to the largest.
             coefficients: attributions, the coefficients at the empty input, in place of the players' contributions.
             largest: the score that is told as 1.00, by default the explanation's own largest; logits have none.
+            triples: whether two words can be chosen at once, in an explanation of third order.
         """
         largest = explanation.largest if largest is None else largest
         with self.hold_sync():
@@ -121,10 +171,19 @@ class PairView(anywidget.AnyWidget):
             pairs = explanation.pair_values if explanation.order > 1 else none
             self.quantity = COEFFICIENTS if coefficients else ""
             self.unit, self.relative = unit_of(explanation), largest is not None
-            self.values, self.interactions, self.errors, self.pair_errors = (
-                (numbers / (largest or 1.0)).astype(np.float32).tobytes()
-                for numbers in (shown, pairs, errors, pair_errors)
+            self.of_triples = "" if explanation.names.rule else TRIPLE
+            thirds = (explanation.triples, explanation.triple_errors) if triples else (None, None)
+            sent = (shown, pairs, errors, pair_errors, *(of_word_pairs(explanation, one) for one in thirds))
+            self.values, self.interactions, self.errors, self.pair_errors, self.triples, self.triple_errors = (
+                (numbers / (largest or 1.0)).astype(np.float32).tobytes() for numbers in sent
             )
+
+
+def _path(regions: Any, player: int) -> str:
+    """The outline of a region as a path of SVG, in pixels of its label map."""
+    height, width = regions.shape
+    loops = [[f"{round(x * width)},{round(y * height)}" for x, y in loop] for loop in loops_of(regions, player)]
+    return "".join(f"M{'L'.join(loop)}Z" for loop in loops)
 
 
 def unit_of(explanation: Expansion) -> str:

@@ -18,6 +18,10 @@ CELLS = [
     "explorer = widgets.Explorer(samples); explorer.add_class('the-explorer')\nexplorer",
     "played = widgets.MaskingGame(game); played.add_class('the-game')\nplayed",
     "curves = widgets.InsertionDeletion(samples); curves.add_class('the-curves')\ncurves",
+    "boxes = dict(zip(scene.objects, scene.boxes))\n"
+    "regions = widgets.MaskingGame(fixlip.Game(encoder, scene.image, scene.caption, image_players=boxes))\n"
+    "regions.add_class('the-regions')\nregions",
+    "fault = widgets.PlantAFault(encoder); fault.add_class('the-fault')\nfault",
     "builder = widgets.PointingGameBuilder(encoder); builder.add_class('the-builder')\nbuilder",
 ]
 
@@ -92,6 +96,19 @@ def test_a_click_on_a_patch_takes_it_away_and_the_value_follows(page):
     page.wait_for_selector(".the-game .number")
 
 
+def test_regions_are_clicked_and_reached_by_keyboard_like_patches(page):
+    regions = page.locator(".the-regions .patch")
+    assert regions.count() == 3 and regions.first.evaluate("one => one.tagName") == "path"
+    regions.first.click()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    page.wait_for_function(
+        "[...document.querySelectorAll('.the-regions .patch')].map(x => x.getAttribute('aria-pressed')).join() "
+        "=== 'false,false,true'"
+    )
+    page.locator(".the-regions .number", has_text="cactus ").wait_for()
+
+
 def test_players_can_be_reached_by_keyboard(page):
     page.locator(".the-game .patch").first.focus()
     page.keyboard.press("ArrowRight")
@@ -122,7 +139,16 @@ def test_a_pointing_game_is_built_and_run(page):
     assert "pointing game recognition" in page.locator(".the-builder").inner_text()
 
 
-@pytest.mark.parametrize("place", ["the-explorer", "the-game", "the-curves", "the-builder"])
+def test_a_badge_is_put_into_the_scene_and_the_models_answer(page):
+    said = page.locator(".the-fault .fixlip-readout").first.inner_text()
+    page.locator(".the-fault .fixlip-scene svg").click(position={"x": 60, "y": 60})
+    page.wait_for_function(
+        "([before]) => document.querySelector('.the-fault .fixlip-readout').innerText !== before", arg=[said]
+    )
+    assert page.locator(".the-fault .fixlip-scene .told").inner_text() == "the badge lies around patch 2,2"
+
+
+@pytest.mark.parametrize("place", ["the-explorer", "the-game", "the-curves", "the-fault", "the-builder"])
 def test_nothing_is_cut_off_in_a_narrow_page(page, place):
     wide = page.viewport_size
     page.set_viewport_size({"width": 700, "height": 1000})

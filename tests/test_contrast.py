@@ -238,7 +238,7 @@ def test_bad_input_is_told_before_a_model_is_asked(encoder, monkeypatch):
     for change, message in [
         ({"foil": "a cat"}, "foil: got the caption itself"),
         ({"foil": " "}, "text: "),
-        ({"order": 3}, "order: got 3"),
+        ({"order": 4}, "order: got 4, wanted 1, 2 or 3"),
         ({"index": "x"}, "index: got 'x'"),
         ({"p": 2}, "p: got 2"),
         ({"budget": 1}, "budget: got 1"),

@@ -36,7 +36,7 @@ def own_similarity(place, family, image, text):
     """What transformers alone says, by its Auto classes and the processor's own call."""
     from transformers import AutoModel, AutoProcessor
 
-    model, processor = AutoModel.from_pretrained(place).eval(), AutoProcessor.from_pretrained(place)
+    model, processor = AutoModel.from_pretrained(place).eval(), AutoProcessor.from_pretrained(place, backend="pil")
     padded = {"padding": "max_length", "max_length": 28, "padding_side": "right"} if "siglip" in family else {}
     if family == "siglip2-fixed":
         text = text.lower()  # as it was trained; Gemma's tokenizer alone keeps capitals

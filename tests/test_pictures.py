@@ -1,14 +1,17 @@
 import base64
 import io
+import itertools
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image
-from toys import make, mosaic
+from toys import TableGame, make, mosaic
 
 from fixlip import Explanation
-from fixlip.pictures import alt_text, draw, drawing, fonts, layout, pair
+from fixlip.estimators.exact import exact
+from fixlip.estimators.thirds import refine
+from fixlip.pictures import alt_text, compare, draw, drawing, fonts, layout, pair, words
 from fixlip.pictures.cells import draw_cells
 from fixlip.pictures.curves import Line, draw_curves
 from fixlip.pictures.masked import draw_masked
@@ -562,3 +565,101 @@ def test_cells_over_a_picture_cover_only_what_has_a_value():
 def test_cells_that_make_no_table_are_refused(values, names, message):
     with pytest.raises(ValueError, match=message):
         draw_cells(values, title="t", **names)
+
+
+# ---- third order
+
+
+def with_triples(second, numbers):
+    """The explanation of third order with these triples, {three players: number}."""
+    triples = np.zeros((second.n_players,) * 3)
+    for players, number in numbers.items():
+        for order in itertools.permutations(second.find_all(players)):
+            triples[order] = number
+    return refine(second, triples)
+
+
+def test_a_picture_of_two_words_shows_their_triples_with_every_patch():
+    grid = (3, 5)
+    third = with_triples(only(grid, {1: 2.0}), {("cat", "dog", 3): 0.6, ("cat", "dog", 10): -0.6, ("cat", 3, 7): 5.0})
+    picture = draw(third, condition=("cat", "dog"), scale=0.6)
+    red, blue, other = (patch_colour(picture, grid, *divmod(k, 5)) for k in (3, 10, 7))
+    assert red[0] > red[2] + 60 and blue[2] > blue[0] + 60 and np.ptp(other) < 10
+    assert (
+        picture.tobytes() == draw(third, condition=["cat", 16], scale=0.6, title=title(third, "cat", "dog")).tobytes()
+    )
+    one = draw(third, condition="cat")
+    assert one.tobytes() == draw(third.second_order(), condition="cat").tobytes(), "as ever with one word"
+    assert picture.height == one.height + 2 * 15, "a line in the legend says what the numbers are"
+
+
+def title(explanation, *labels):
+    return words.default_title(explanation, explanation.find_all(labels), np.ones(explanation.n_players, bool))
+
+
+def test_the_words_of_two_words_say_what_is_shown():
+    third = with_triples(only((3, 5), {1: 2.0}), {("cat", "dog", 3): 0.6, ("cat", "dog", 10): -0.7})
+    assert title(third, "cat", "dog") == "What makes \u201ccat\u201d and \u201cdog\u201d go together"
+    said = third.draw(condition=("cat", "dog")).words
+    assert said == alt_text(third, ("cat", "dog")) and said.startswith(
+        "Triples with \u201ccat\u201d and \u201cdog\u201d in "
+    )
+    assert said.endswith(
+        "The numbers say how much the interaction of \u201ccat\u201d and \u201cdog\u201d grows when a part joins, on "
+        "average over what else is present. Strongest: patch 3,1 -0.70; patch 1,4 +0.60."
+    )
+    scores = replace(third, index="scores", unit="scores")
+    assert "grows" not in alt_text(scores, ("cat", "dog")) and "Scores of triples" in title(scores, "cat", "dog")
+
+
+@pytest.mark.parametrize("p", [0.2, 0.5])
+def test_the_legend_says_of_triples_what_is_so(rng, p):
+    """By enumeration: how much the interaction of two players grows when a third one joins, on average at p."""
+    game, n = TableGame(rng.normal(size=2**6), 4, 2), 6
+    third = exact(game, p, order=3)
+
+    def value(*present):
+        return game(np.isin(np.arange(n), present)[None])[0]
+
+    for player in range(4):
+        others, average = [k for k in range(4) if k != player], 0.0
+        for size in range(4):
+            for there in itertools.combinations(others, size):
+                interaction = [
+                    value(*s, 4, 5) - value(*s, 4) - value(*s, 5) + value(*s) for s in (there, (*there, player))
+                ]
+                average += p**size * (1 - p) ** (3 - size) * (interaction[1] - interaction[0])
+        assert third.condition((4, 5))[player] == pytest.approx(average, abs=1e-10)
+
+
+def test_without_a_condition_third_order_is_drawn_as_second_order_is():
+    second = mosaic()
+    rng = np.random.default_rng(0)
+    numbers = {tuple(rng.choice(53, 3, replace=False).tolist()): 0.3 for _ in range(200)}
+    third = with_triples(second, numbers)
+    assert not np.allclose(third.interactions, second.interactions), "coefficients are others, averages are not"
+    for options in ({}, {"players": [0, 8, 9, "cat", "ball"], "title": "some"}, {"condition": "ball"}):
+        assert draw(third, **options).tobytes() == draw(second, **options).tobytes()
+    assert compare(third, third, names=("a", "b"), condition=("cat", "ball")).words.count("Triples with") == 3
+
+
+@pytest.mark.parametrize(
+    ("order", "condition", "message"),
+    [
+        (
+            2,
+            ("cat", "dog"),
+            "condition: got two players, which takes an explanation of order 3; this one is of order 2",
+        ),
+        (3, ("cat", "cat"), "condition: got players .*, wanted one or two different ones"),
+        (3, ("cat", "dog", 0), "condition: got players .*, wanted one or two different ones"),
+        (3, (), "condition: got players .*, wanted one or two different ones"),
+        (3, ("cat", "cow"), "player: 'cow' is no player"),
+    ],
+)
+def test_conditions_that_do_not_fit_are_said_in_a_sentence(order, condition, message):
+    explanation = only((2, 2), {0: 1.0})
+    explanation = explanation if order == 2 else with_triples(explanation, {(0, 4, 5): 1.0})
+    for tell in (draw, alt_text):
+        with pytest.raises(ValueError, match=message):
+            tell(explanation, condition=condition)

@@ -11,7 +11,7 @@ from toys import RandomBilinearGame, SmoothGame, TableGame, make
 
 import fixlip
 from fixlip import Explanation
-from fixlip.contrasts import ContrastGame, contrast
+from fixlip.contrasts import Contrast, ContrastGame
 from fixlip.estimators.exact import exact
 from fixlip.estimators.methods import Request
 from fixlip.masks import enumerate_masks
@@ -145,16 +145,19 @@ def test_lower_orders_are_those_of_order_two_and_one(sampled, index, p):
         assert found.totals(np.ones(12, bool))[0] == pytest.approx(second.full_value), "nothing is lost"
 
 
-def test_a_contrast_has_triples_of_the_difference():
+def test_a_contrast_has_triples_of_the_difference(tmp_path):
     one, other = SmoothGame(6, 2, seed=1), SmoothGame(6, 3, seed=2)
     other.image_map, other.mix = one.image_map, one.mix
     caption = fixlip.sample(one, 64, progress=False)
-    found = contrast(caption, caption.with_caption(other, progress=False), 0.3, order=3)
+    found = Contrast.of(caption, caption.with_caption(other, progress=False), 0.3, order=3)
     truth = exact(ContrastGame(one, other), 0.3, order=3)
     np.testing.assert_allclose(found.triples, truth.triples, atol=1e-10)
     np.testing.assert_allclose(found.interactions, truth.interactions, atol=1e-10)
+    again = Contrast.load(found.save(tmp_path / "contrast.npz"))
+    np.testing.assert_array_equal(again.triples, found.triples)
+    np.testing.assert_array_equal(again.second.triples, found.second.triples)
     fewer = fixlip.sample(one, 40, progress=False)
-    errors = contrast(fewer, fewer.with_caption(other, progress=False), order=3).triple_errors
+    errors = Contrast.of(fewer, fewer.with_caption(other, progress=False), order=3).triple_errors
     assert (errors[:6, 6, 7] > 0).all() and (errors[0, 1, 8] > 0) and not errors[6, 8].any()
 
 

@@ -74,7 +74,7 @@ def _chip(explanation: Explanation, content: Content, player: int) -> str:
     scale = content.image_scale if player < explanation.n_image else content.text_scale
     value = float(content.values[player])
     fill = colour_of(value / scale)
-    is_chosen = player == content.condition
+    is_chosen = player in content.condition
     note = "\u2022" if is_chosen else _signed(content, value)
     kind, style = " chosen" * is_chosen, f"background:{hex_of(fill)};color:{hex_of(ink_on(fill))}"
     label = escape(explanation.labels[player])

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
+from .conditions import Condition
 from .drawing import DEVICE
 from .layout import check_options, content_of, scales_of
 from .pair import head_of, painted, plan_of
@@ -28,10 +29,11 @@ def compare(
     second: Expansion,
     *,
     names: tuple[str, str] | None = None,
-    condition: int | str | None = None,
+    condition: Condition = None,
     edges: int = 5,
     scaling: str = "auto",
     width: int = 420,
+    difference: bool = True,
 ) -> Picture:
     """Draw two explanations and, where they have as many players, the first minus the second, all on one scale.
 
@@ -43,11 +45,12 @@ def compare(
         first: an explanation.
         second: another.
         names: what to call them; by default what they differ in, see `differing`.
-        condition: a player of either: show its interactions instead of the players' values.
+        condition: a player of either, or two: show what goes with them instead of the players' values.
         edges: strongest interactions between image and caption drawn in each.
         scaling: patches and tokens on one scale ("joint"), each on its own ("separate"), or as they need it ("auto"),
             as in `fixlip.pictures.draw`; the same in all pictures.
         width: of each picture, in CSS pixels.
+        difference: whether it is shown, too, where there is one.
 
     Returns:
         the pictures in a row, for a notebook or to `save`.
@@ -59,9 +62,9 @@ def compare(
     shown = dict(zip(names, (first, second), strict=True))
     if len(shown) != 2:
         raise ValueError(f"names: got {names!r}, wanted two different names.")
-    alike = (first.n_image, first.n_text) == (second.n_image, second.n_text)
+    alike = first.subject.has_players_of(second.subject)
     one_unit = first.unit_name == second.unit_name
-    if alike and one_unit:
+    if difference and alike and one_unit:
         shown[f"{names[0]} minus {names[1]}"] = first - second
     check_options(edges, scaling, None, width)
     values = [e.values if condition is None else e.condition(condition) for e in shown.values()]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .drawing import CARD, MUTED, NEGATIVE, POSITIVE, Sheet, colour_of, text_width
+from .drawing import CARD, MUTED, NEGATIVE, POSITIVE, Sheet, colour_of, lines_of, text_width
 from .layout import LEGEND_TEXT, LINES_KEY, MARGIN, NARROW, SCALE_LINE, Content
 
 _END_TEXT = 9.5
@@ -13,6 +13,11 @@ _END_TEXT = 9.5
 def is_joint(content: Content) -> bool:
     """Whether patches and words are on one colour scale."""
     return bool(np.isclose(content.image_scale, content.text_scale))
+
+
+def meaning_lines(content: Content, width: float) -> list[str]:
+    """Lines that say what a number means, where its unit does not say enough."""
+    return lines_of(content.meaning, LEGEND_TEXT, width - 2 * MARGIN) if content.meaning else []
 
 
 def draw_legend(sheet: Sheet, content: Content, top: float) -> None:
@@ -26,7 +31,7 @@ def draw_legend(sheet: Sheet, content: Content, top: float) -> None:
         if name:
             sheet.text((x, top + h / 2), name, _END_TEXT, CARD, anchor)
     sheet.text((left + w + 12, top + 5), content.names.unit, LEGEND_TEXT, MUTED)
-    sides = content.names.sides
+    sides = content.places if content.names.sides[0] == "patches" else content.names.sides[0], content.names.sides[1]
     rows = {" and ".join(sides): content.image_scale}
     if not is_joint(content):
         rows = dict(zip(sides, (content.image_scale, content.text_scale), strict=True))
@@ -35,6 +40,9 @@ def draw_legend(sheet: Sheet, content: Content, top: float) -> None:
         for share, anchor in ((0.0, "la"), (0.5, "ma"), (1.0, "ra")):
             sheet.text((left + w * share, y), content.told((2 * share - 1) * scale), LEGEND_TEXT, MUTED, anchor)
         sheet.text((left + w + 12, y), name, LEGEND_TEXT, MUTED, "la")
+        y += SCALE_LINE
+    for line in meaning_lines(content, sheet.width):
+        sheet.text((left, y + 2), line, LEGEND_TEXT, MUTED, "la")
         y += SCALE_LINE
     if content.edges:
         _draw_edge_key(sheet, content, y + LINES_KEY - 22 if sheet.width < NARROW else top)

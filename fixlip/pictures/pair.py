@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from .areas import draw_areas, frame_area, write_on_areas
+from .conditions import Condition
 from .drawing import (
     CARD,
     FAINT,
@@ -26,7 +28,6 @@ from .drawing import (
     Point,
     Sheet,
     colour_of,
-    curve,
     ink_on,
     mix,
     shorten,
@@ -53,7 +54,8 @@ from .layout import (
     lay_out_head,
     ruler,
 )
-from .legend import draw_legend, is_joint
+from .legend import draw_legend, is_joint, meaning_lines
+from .lines import curve
 from .picture import Picture, to_png
 from .words import alt_text, default_title
 
@@ -64,7 +66,6 @@ __all__ = ["Picture", "alt_text", "draw", "to_png"]
 
 _VALUE_TEXT, _NUMBER = 11.0, 10.5
 _PLUG = 10.0  # between the ends of lines
-_DOT = 0.68  # where in its patch a line starts, from the top: below the number
 _GRID_LINE = (240, 240, 242)
 _NO_PICTURE = (236, 237, 240)
 _ABSENT_INK = (170, 173, 181)
@@ -74,7 +75,7 @@ FULL_TINT = 0.82  # opacity of full colour, so that the picture below stays reco
 def draw(
     explanation: Expansion,
     *,
-    condition: int | str | None = None,
+    condition: Condition = None,
     players: Sequence[int | str] | NDArray[np.bool_] | None = None,
     edges: int = 8,
     scaling: str = "auto",
@@ -92,7 +93,8 @@ def draw(
 
     Args:
         explanation: what to draw.
-        condition: a player (number or label): show its interactions with every other player instead of values.
+        condition: a player (number or label): show its interactions with every other player instead of values; or two,
+            ("red", "fish"), where the explanation is of third order: show the triples of both with every other player.
         players: a subset, as a boolean mask (n,) or as numbers or labels: everything outside is greyed.
         edges: how many of the strongest interactions between image and caption to draw as lines; dashed is negative.
         scaling: "joint" (patches and tokens on one colour scale), "separate" (each on its own), or "auto": separate
@@ -136,7 +138,7 @@ def _sheet_of(explanation: Expansion) -> Callable[..., Sheet]:
 
 def _sheet(
     explanation: Expansion,
-    condition: int | str | None = None,
+    condition: Condition = None,
     players: Sequence[int | str] | NDArray[np.bool_] | None = None,
     edges: int = 8,
     scaling: str = "auto",
@@ -180,7 +182,7 @@ def plan_of(
     """Where everything goes, from `top` on; beside pictures with other contents of as many players."""
     ends = [term.players[1] for term in content.edges]
     others = {term.players[1] for other in beside for term in other.edges}
-    rows = 0 if not legend else 1 if is_joint(content) else 2
+    rows = (1 if is_joint(content) else 2) + len(meaning_lines(content, width)) if legend else 0
     return lay_out(explanation, top, width, ends, rows, others)
 
 
@@ -188,8 +190,9 @@ def painted(explanation: Expansion, content: Content, head: Head, plan: Plan) ->
     """What was chosen, with everything where the plan says."""
     sheet = Sheet(plan.width, plan.height)
     draw_head(sheet, head)
-    if plan.grid:
+    if explanation.subject.has_places:
         draw_patches(sheet, explanation, content, plan.picture)
+    if plan.grid:
         draw_rulers(sheet, plan)
     _draw_edges(sheet, content, plan)
     draw_patch_values(sheet, explanation, content, plan)
@@ -198,8 +201,11 @@ def painted(explanation: Expansion, content: Content, head: Head, plan: Plan) ->
         draw_chip(sheet, chip_labels(explanation)[player], content, player, scale, box)
     for tag, at in plan.tags:
         sheet.text(at, tag, TAG_TEXT, MUTED, anchor="rm")
-    if content.condition is not None:
-        sheet.frame(_grown(plan.box_of(content.condition), 2))
+    for player in content.condition:
+        if plan.regions is not None and player not in plan.chips:
+            frame_area(sheet, plan.picture, plan.regions, player)
+        else:
+            sheet.frame(_grown(plan.box_of(player), 2))
     if plan.legend:
         draw_legend(sheet, content, plan.legend_top)
     return sheet
@@ -220,19 +226,21 @@ def draw_head(sheet: Sheet, head: Head) -> None:
 
 
 def draw_patches(sheet: Sheet, explanation: Expansion, content: Content, picture: Box) -> None:
-    """The picture, pale, with tinted patches."""
-    rows, columns = explanation.grid or (1, 1)
+    """The picture, pale, with tinted patches or regions."""
     if explanation.image is None:
         sheet.box(picture, fill=_NO_PICTURE)
     else:
         sheet.picture(picture, pale(explanation.image))
-    shares = (content.values[: explanation.n_image] / content.image_scale).reshape(rows, columns)
-    inside = content.inside[: explanation.n_image].reshape(rows, columns)
+    shares, inside = content.values[: explanation.n_image] / content.image_scale, content.inside[: explanation.n_image]
     # Full colours from half the scale on would lie about size: hue is fixed, opacity grows with the value.
-    colours = np.where(shares[:, :, None] >= 0, POSITIVE, NEGATIVE).astype(np.uint8)
+    colours = np.where(shares[:, None] >= 0, POSITIVE, NEGATIVE).astype(np.uint8)
     opacity = FULL_TINT * np.clip(np.abs(shares), 0, 1)
     colours[~inside], opacity[~inside] = CARD, 0.86
-    sheet.tint(picture, colours, opacity)
+    if explanation.subject.regions is not None:
+        draw_areas(sheet, picture, explanation.subject.regions, colours, opacity)
+        return
+    rows, columns = explanation.grid or (1, 1)
+    sheet.tint(picture, colours.reshape(rows, columns, 3), opacity.reshape(rows, columns))
     draw_grid(sheet, picture, rows, columns)
 
 
@@ -268,16 +276,19 @@ def draw_rulers(sheet: Sheet, plan: Plan) -> None:
 
 def draw_patch_values(sheet: Sheet, explanation: Expansion, content: Content, plan: Plan, most: int = 6) -> None:
     """Numbers on the strongest patches, where there is room."""
+    values = np.where(content.inside, content.values, 0.0)[: explanation.n_image]
+    order = np.argsort(-np.abs(values), kind="stable")[:most]
+    told = {int(player): content.told(values[player]) for player in order if values[player]}
+    if plan.regions is not None:
+        write_on_areas(sheet, plan, explanation.labels, told)
+        return
     if not plan.grid or (plan.picture[2] - plan.picture[0]) / plan.grid[1] < 36:
         return  # numbers would not fit
-    values = np.where(content.inside, content.values, 0.0)[: explanation.n_image]
-    for player in np.argsort(-np.abs(values), kind="stable")[:most]:
-        if values[player]:
-            left, top, _, _ = plan.box_of(int(player))
-            told = content.told(values[player])
-            # On a plate of its own: lines of other patches may pass behind it.
-            sheet.box((left + 2, top + 2, left + 8 + text_width(told, _NUMBER), top + 17), fill=CARD, radius=3)
-            sheet.text((left + 5, top + 9.5), told, _NUMBER, INK)
+    for player, words in told.items():
+        left, top, _, _ = plan.box_of(player)
+        # On a plate of its own: lines of other patches may pass behind it.
+        sheet.box((left + 2, top + 2, left + 8 + text_width(words, _NUMBER), top + 17), fill=CARD, radius=3)
+        sheet.text((left + 5, top + 9.5), words, _NUMBER, INK)
 
 
 def _draw_edges(sheet: Sheet, content: Content, plan: Plan) -> None:
@@ -300,15 +311,10 @@ def _draw_edges(sheet: Sheet, content: Content, plan: Plan) -> None:
 
 def _line(plan: Plan, patch: int, token: int, x: float) -> list[Point]:
     """From a patch to the upper edge of a token's chip at `x`, between the chips that stand above it."""
-    points = [_start(plan, patch)]
+    points = [plan.place_of(patch)]
     for lane, upper, lower in plan.lanes[token]:
         points += [*curve(points[-1], (lane, upper)), (lane, lower)]
     return points + curve(points[-1], (x, plan.chips[token][1]))
-
-
-def _start(plan: Plan, patch: int) -> Point:
-    left, top, right, bottom = plan.box_of(patch)
-    return (left + right) / 2, top + _DOT * (bottom - top)
 
 
 def _end(content: Content, plan: Plan, patch: int, token: int) -> float:
@@ -317,7 +323,7 @@ def _end(content: Content, plan: Plan, patch: int, token: int) -> float:
     patches = [term.players[0] for term in content.edges if term.players[1] == token]
     if plan.lanes[token]:  # they have come through one gap
         return (left + right) / 2
-    patches.sort(key=lambda one: _start(plan, one))
+    patches.sort(key=plan.place_of)
     apart = min(_PLUG, (right - left - _PLUG) / len(patches))
     return (left + right) / 2 + apart * (patches.index(patch) - (len(patches) - 1) / 2)
 
@@ -333,7 +339,7 @@ def draw_chip(sheet: Sheet, label: str, content: Content, player: int, scale: fl
     value = float(content.values[player])
     fill = colour_of(value / scale)
     sheet.box(box, fill=fill, outline=mix(fill, INK, 0.25), radius=7)
-    has_value = player != content.condition
+    has_value = player not in content.condition
     sheet.text((x, box[1] + (16 if has_value else 22)), label, CHIP_TEXT, ink_on(fill), anchor="mm")
     if has_value:
         sheet.text((x, box[1] + 33), content.told(value), _VALUE_TEXT, ink_on(fill), anchor="mm")

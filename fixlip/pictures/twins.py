@@ -16,7 +16,6 @@ from .drawing import (
     Colour,
     Point,
     Sheet,
-    curve,
     mix,
     text_width,
     wrap,
@@ -35,7 +34,8 @@ from .layout import (
     Content,
     Plan,
 )
-from .legend import draw_legend
+from .legend import draw_legend, meaning_lines
+from .lines import curve
 from .pair import draw_chip, draw_head, draw_patch_values, draw_patches, draw_rulers, head_of
 
 if TYPE_CHECKING:
@@ -75,7 +75,8 @@ def twin_sheet(
     boxes, bottom = (
         _lay_out_images(halves, head.height, width) if gridded else _lay_out_texts(halves, head.height, width)
     )
-    rows = 18 + LEGEND_TEXT + 4 + SCALE_LINE * (1 if np.isclose(content.image_scale, content.text_scale) else 2)
+    lines = (1 if np.isclose(content.image_scale, content.text_scale) else 2) + len(meaning_lines(content, width))
+    rows = 18 + LEGEND_TEXT + 4 + SCALE_LINE * lines
     key = LINES_KEY if content.edges and width < NARROW else 0.0
     sheet = Sheet(width, bottom + 14 + (rows + key if legend else 0.0))
     draw_head(sheet, head)
@@ -99,8 +100,8 @@ def twin_sheet(
         for player, box in enumerate(found):
             label = half.expansion.labels[player]
             draw_chip(sheet, label, half.content, player, half.content.image_scale, box)
-    if content.condition is not None:
-        left, top, right, lower = places[content.condition]
+    for player in content.condition:
+        left, top, right, lower = places[player]
         sheet.frame((left - 2, top - 2, right + 2, lower + 2))
     if legend:
         draw_legend(sheet, content, bottom + 14)
@@ -162,13 +163,12 @@ def _ends(first: Box, second: Box, gridded: bool) -> tuple[Point, Point]:
 
 def half_content(content: Content, first: int, count: int, scale: float) -> Content:
     """What is shown of `count` players from `first` on, on a scale of their own."""
-    part, condition = slice(first, first + count), content.condition
-    inside = condition is not None and first <= condition < first + count
+    part = slice(first, first + count)
     return replace(
         content,
         values=content.values[part],
         inside=content.inside[part],
-        condition=condition - first if condition is not None and inside else None,
+        condition=tuple(player - first for player in content.condition if first <= player < first + count),
         edges=[],
         image_scale=scale,
     )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import PureWindowsPath
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .conditions import Condition, chosen_players, meaning_of, strongest_of, title_of, words_of
 from .drawing import tell
 
 if TYPE_CHECKING:
@@ -22,12 +24,11 @@ def model_name(name: str) -> str:
 
 
 def default_title(
-    explanation: Expansion, condition: int | None, inside: NDArray[np.bool_], coefficients: bool = False
+    explanation: Expansion, chosen: Sequence[int], inside: NDArray[np.bool_], coefficients: bool = False
 ) -> str:
-    """What is shown: one player's interactions, the subset `inside` (n,), or everything."""
-    if condition is not None:
-        what = "What goes together" if explanation.predicts else "Scores of pairs"
-        return f"{what} with {quoted(explanation, condition)}"
+    """What is shown: what goes with the players chosen, the subset `inside` (n,), or everything."""
+    if chosen:
+        return title_of(explanation, chosen)
     if not inside.all():
         some = f"{inside.sum()} of {explanation.n_players} players"
         return f"{some}: predicted similarity {explanation.predict(inside)[0]:.2f}" if explanation.predicts else some
@@ -38,12 +39,12 @@ def default_title(
     return f"{head}: {explanation.shown}"
 
 
-def alt_text(explanation: Expansion, condition: int | str | None = None, largest: float | None = None) -> str:
-    """A few sentences for whoever cannot see the picture, of the whole or of one player's interactions.
+def alt_text(explanation: Expansion, condition: Condition = None, largest: float | None = None) -> str:
+    """A few sentences for whoever cannot see the picture, of the whole or of what goes with one player or two.
 
     Args:
         explanation: what is shown.
-        condition: a player, by number or label.
+        condition: a player, by number or label; or two of them.
         largest: the score that is told as 1.00, where several explanations are shown together; by default the largest
             of this one. None for logits.
     """
@@ -52,15 +53,14 @@ def alt_text(explanation: Expansion, condition: int | str | None = None, largest
     unit = "" if largest is None else f", {names.unit}{of_all}"
     grid = f" in {explanation.grid[0]} rows and {explanation.grid[1]} columns" if explanation.grid else ""
     named = ', "patch 2,1" is in row 2 and column 1' if "patch 2,1" in explanation.labels else ""
-    size = f"({explanation.n_image} patches{grid}{named}; {explanation.n_text} tokens)"
+    patches, tokens = explanation.subject.plurals
+    size = f"({explanation.n_image} {patches}{grid}{named}; {explanation.n_text} {tokens})"
     if condition is not None:
-        player = explanation.find(condition)
-        values = explanation.condition(player)
-        strongest = [int(i) for i in np.argsort(-np.abs(values), kind="stable")[:3] if values[i]]
-        named = "; ".join(f"{explanation.labels[i]} {tell(float(values[i]), None, largest)}" for i in strongest)
-        what = "Interactions of" if largest is None else "Scores of pairs with"
-        head = f'{what} {quoted(explanation, player)} in "{explanation.text}" {size}.{_rule(explanation)}'
-        return " ".join([f"{head} Strongest{unit}: {named or 'none'}.", *explanation.notes])
+        chosen = chosen_players(explanation, condition)
+        head = f'{words_of(explanation, chosen, largest)} in "{explanation.text}" {size}.{_rule(explanation)}'
+        meaning = meaning_of(explanation, chosen)
+        head += f" The numbers say {meaning}." if meaning else ""
+        return " ".join([f"{head} Strongest{unit}: {strongest_of(explanation, chosen, largest)}.", *explanation.notes])
     head = f'{explanation.headline} of an image and "{explanation.text}" {size}.{_rule(explanation)}'
     for kind, name in (("players", names.players), ("crossmodal", names.pairs)):
         top = explanation.top(3, kind=kind)
@@ -73,9 +73,3 @@ def alt_text(explanation: Expansion, condition: int | str | None = None, largest
 def _rule(explanation: Expansion) -> str:
     """A sentence on what the numbers are, where they are no average changes of the similarity."""
     return f" The numbers are {explanation.names.rule}." if explanation.names.rule else ""
-
-
-def quoted(explanation: Expansion, player: int) -> str:
-    """A player's label; tokens in quotation marks."""
-    label = explanation.labels[player]
-    return label if player < explanation.n_image else f"\u201c{label}\u201d"
