@@ -230,7 +230,7 @@ def draw(found: Compared) -> str:
         need(f"bokeh.{name}", "the experiment's figure") for name in ("embed", "layouts", "resources")
     )
     shown = [_panel(found, name) for name in DRAWN[found.experiment]]
-    shown.append(_separations(found))
+    shown += [_separations(found, name) for name in ("separation", "separation by control") if name in _chance(found)]
     grid = layouts.gridplot(shown, ncols=2, toolbar_location=None)
     return str(embed.file_html(grid, resources.INLINE, found.experiment))
 
@@ -251,10 +251,10 @@ def _panel(found: Compared, score: str) -> Any:
     return panel
 
 
-def _separations(found: Compared) -> Any:
+def _separations(found: Compared, name: str) -> Any:
     """How well each method tells the two models apart."""
-    panel, names = _rows(found, "separation", lambda key: True)
-    score = SEPARATES[found.experiment]
+    panel, names = _rows(found, name, lambda key: True)
+    score = SEPARATES[found.experiment] if name == "separation" else name.removeprefix("separation by ")
     panel.scatter([found.separation(key, score) for key in names], list(names.values()), size=8, color="black")
     return panel
 
@@ -267,7 +267,8 @@ def _rows(found: Compared, score: str, has: Callable[[Key], bool]) -> tuple[Any,
     several = len({p for _, p in found.faulty}) > 1
     names = {key: f"{key[0]}, p = {key[1]}" if several else key[0] for key in found.faulty if has(key)}
     height = 130 + 20 * len(names)
-    panel = figure(title=score, y_range=[*reversed(names.values())], width=700, height=height)
+    # All that is drawn lies between 0 and 1, and no axis makes a difference look larger than on another.
+    panel = figure(title=score, x_range=(-0.03, 1.03), y_range=[*reversed(names.values())], width=700, height=height)
     chance = float(_chance(found)[score])
     panel.add_layout(Span(location=chance, dimension="height", line_dash="dashed", line_color="grey"))
     return panel, names

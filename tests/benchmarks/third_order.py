@@ -20,12 +20,12 @@ ORDERS = (1, 2, 3)
 COLUMNS = ("model", "p", "R², order 1", "R², order 2", "R², order 3", "gain of order 3", "scenes with a gain", "scenes")
 
 
-def measured(encoder, scenes, ps, budget, masks):
+def measured(encoder, scenes, ps, drawn, budget, masks):
     """R squared by p: (scenes, orders)."""
     found = {p: [] for p in ps}
     for number, item in enumerate(pairs("emoji", scenes).items):
         game = fixlip.Game(encoder, *item.read())
-        readout = fixlip.sample(game, budget, DRAWN_AT, number, progress=False).readout()
+        readout = fixlip.sample(game, budget, drawn, number, progress=False).readout()
         for p in ps:
             explanations = [readout.explain(p, order=order, errors=False) for order in ORDERS]
             # The same fresh masks for all, drawn with another seed than the samples.
@@ -48,6 +48,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--models", nargs="+", default=EMBEDDED)
     parser.add_argument("--ps", nargs="+", type=float, default=(0.3, 0.5, 0.7))
+    parser.add_argument("--drawn", nargs="+", type=float, default=DRAWN_AT, help="p of the samples' masks")
     parser.add_argument("--scenes", type=int, default=20)
     parser.add_argument("--budget", type=int, default=512)
     parser.add_argument("--masks", type=int, default=1000)
@@ -55,14 +56,15 @@ def main():
     options = parser.parse_args()
     lines = ["| " + " | ".join(COLUMNS) + " |", "|" + "---|" * len(COLUMNS)]
     for model in options.models:
-        found = measured(fixlip.load(model), options.scenes, options.ps, options.budget, options.masks)
+        asked = (options.scenes, options.ps, tuple(options.drawn), options.budget, options.masks)
+        found = measured(fixlip.load(model), *asked)
         for row in rows(model, found):
             lines.append("| " + " | ".join(row) + " |")
             print(lines[-1], flush=True)
     told = (
         f"R² on {options.masks:,} fresh masks at p, means over {options.scenes} emoji scenes with captions; "
-        f"{options.budget} masked images each, drawn from p = 0.2 to 0.7, and the same for all orders. Gain: order 3 "
-        "minus order 2, ± standard error over scenes."
+        f"{options.budget} masked images each, drawn at p = {', '.join(f'{p:g}' for p in options.drawn)}, and the same "
+        "for all orders. Gain: order 3 minus order 2, ± standard error over scenes."
     )
     (options.out / "third-order.md").write_text("\n".join([*lines, "", told]) + "\n", encoding="utf-8")
 
