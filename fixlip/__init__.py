@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from . import metrics as metrics
     from . import pairs as pairs
     from . import pictures as pictures
+    from .anygame import explain_game as explain_game
     from .api import explain as explain
     from .classification import classify as classify
     from .contrasts import contrast as contrast
@@ -54,6 +55,7 @@ _HOME = {
     "contrast": "contrasts",
     "explain": "api",
     "explain_all": "grid",
+    "explain_game": "anygame",
     "load": "encoders.loading",
     "sample": "samples",
     "Subject": "subject",

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from .encoders.images import ImageSource
 from .encoders.protocol import AnyEncoder, check_is_encoder, note_of
+from .extras import need
 from .masks import BoolArray, FloatArray, IntArray, check_masks, distinct, pack
 from .progress import Progress, advancing
 from .subject import Origin, Subject, end_values, patch_labels
@@ -182,6 +183,22 @@ class Game:
         )
         origins = (image, text)
         return Subject(self.n_image, self.n_text, self.labels, self.grid, self.image, self.text, name, origins)
+
+    def to_shapiq(self, normalize: bool = True) -> Any:
+        """This game as a `shapiq.Game` that any approximator there takes; needs shapiq installed.
+
+        Players are the patches and then the tokens, by their labels; those that several share end in their number.
+
+        Args:
+            normalize: give values less that of the empty coalition (`normalization_value`), which is then asked for.
+
+        Raises:
+            ValueError: if shapiq is not installed.
+        """
+        need("shapiq", "to_shapiq")
+        from .shapiq_classes import SharedGame
+
+        return SharedGame(self, normalize)
 
     # ---- embeddings
 
