@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -106,27 +106,34 @@ class SetGame:
 
     def _ask(self, masks: BoolArray) -> FloatArray:
         returned = self.function(masks.copy())
-        kind = getattr(getattr(returned, "dtype", None), "kind", "")
-        if kind in "USVcMm" and kind:  # texts would pass for numbers, and complex ones lose their second half
-            raise ValueError(f"game: returned entries of type {returned.dtype}, wanted real numbers.")
-        return ask(_Returned(returned, self.n_players), masks)
+        return ask(_Returned(_real(returned), self.n_players), masks)
 
     def __repr__(self) -> str:
         return f"SetGame({self.n_players} players, {len(self._values):,} coalitions known)"
 
 
+@dataclass(frozen=True)
 class _Returned:
     """What was returned, as a game: `ask` says what is wrong with it."""
 
-    n_text = 0
-
-    def __init__(self, values: Any, n_players: int) -> None:
-        self._values, self.n_image = values, n_players
+    values: Any
+    n_image: int
+    n_text: int = 0
 
     def __call__(self, masks: BoolArray) -> Any:
-        if isinstance(self._values, list | tuple) and any(isinstance(one, str | complex) for one in self._values):
-            return None
-        return self._values
+        return self.values
+
+
+def _real(returned: Any) -> Any:
+    """What was returned, unless it is of a type that would pass for numbers (texts), or lose something (complex)."""
+    try:
+        kind = np.asarray(returned).dtype
+    except (TypeError, ValueError, RuntimeError):  # `ask` says it
+        return returned
+    if returned is None or kind.kind in "USVcMm":
+        told = type(returned).__name__ + ("" if returned is None else f" of {kind}")
+        raise ValueError(f"game: returned {told}, wanted an array of real numbers, one per mask.")
+    return returned
 
 
 def explain_game(
@@ -167,9 +174,9 @@ def explain_game(
         labels: a name for each player.
         estimator: "exact" (every coalition, up to 16 players), "kernel" (a Gaussian process over masks, at most 12,288
             coalitions, with error bars and expected faithfulness), "agnostic" (least squares on coalitions, for
-            "banzhaf" and "shapley" up to order 2), or "auto": exact where the budget allows, else the kernel, which
-            comes closer to the truth from as many coalitions in most games (`tests/test_anygame.py` has some), and
-            least squares where there are more coalitions than it takes.
+            "banzhaf" and "shapley" up to order 2), or "auto": exact where the budget allows, else the kernel, since it
+            came closer from as many coalitions in most games tried (sums of unanimity games, small networks, weighted
+            majority; not in one of two maxima), and least squares for more coalitions than the kernel takes.
         progress: show a bar if it takes long.
 
     Returns:
@@ -191,9 +198,10 @@ def explain_game(
     request = method.check(request)
     _check_budget(asked.n_players, name, request)
     request = method.for_game(asked, request)
+    drawn = _drawn(asked, request) if name == "kernel" else None  # before any call: it may refuse p
     ends = asked.ends()
-    if name == "kernel":
-        found = _kernel(asked, request)
+    if drawn is not None:
+        found = _kernel(asked, request, *drawn)
     else:
         if name == "exact":
             asked(enumerate_masks(asked.n_players), progress)
@@ -241,11 +249,17 @@ def _check_budget(n_players: int, name: str, request: Request) -> None:
         )
 
 
-def _kernel(game: SetGame, request: Request) -> Explanation:
-    """The kernel estimator: one side has standardised values as embeddings of one dimension, the other no players."""
+def _drawn(game: SetGame, request: Request) -> tuple[BoolArray, FloatArray, tuple[float, ...]]:
+    """Masks for the kernel estimator, their weights, and the p that they were drawn at."""
     assert request.budget is not None
-    drawn = (request.p,) if request.index == "banzhaf" else SHAPLEY_MIXTURE
-    masks, weights = image_masks(game, request.budget, drawn, request.seed)  # type: ignore[arg-type]
+    ps = (request.p,) if request.index == "banzhaf" else SHAPLEY_MIXTURE
+    return *image_masks(game, request.budget, ps, request.seed), ps  # type: ignore[arg-type]
+
+
+def _kernel(
+    game: SetGame, request: Request, masks: BoolArray, weights: FloatArray, drawn: tuple[float, ...]
+) -> Explanation:
+    """The kernel estimator: one side has standardised values as embeddings of one dimension, the other no players."""
     try:
         values = game(masks, request.progress)
     except KeyboardInterrupt:

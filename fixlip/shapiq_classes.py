@@ -41,6 +41,18 @@ class SharedGame(shapiq.Game):  # type: ignore[misc]
         """Values of coalitions, zeros and ones or booleans of shape (m, n), not normalised: shape (m,)."""
         return ask(self.game, np.asarray(coalitions).astype(bool))
 
+    # shapiq makes a number of an array of one, which NumPy no longer does.
+
+    @property
+    def empty_coalition_value(self) -> float:
+        """Value of the empty coalition; zero where values are normalised."""
+        return float(self(self.empty_coalition)[0])
+
+    @property
+    def grand_coalition_value(self) -> float:
+        """Value of the grand coalition, less that of the empty one where values are normalised."""
+        return float(self(self.grand_coalition)[0])
+
 
 def unique_names(labels: tuple[str, ...]) -> list[str]:
     """The labels; those that several players share get the player's number, since shapiq looks players up by name."""
