@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from .game import Game as Game
     from .grid import ExplanationGrid as ExplanationGrid
     from .grid import explain_all as explain_all
+    from .regions import Regions as Regions
     from .samples import Samples as Samples
     from .samples import sample as sample
     from .subject import Subject as Subject
@@ -48,6 +49,7 @@ _HOME = {
     "Explanation": "explanation",
     "ExplanationGrid": "grid",
     "Game": "game",
+    "Regions": "regions",
     "Samples": "samples",
     "check_encoder": "encoders.checking",
     "classify": "classification",
@@ -63,7 +65,9 @@ _HOME = {
 
 # Packages, for whoever writes `fixlip.metrics` without importing it; `from fixlip import *` brings names, no packages.
 _ROOMS = ("baselines", "emoji", "metrics", "pairs", "pictures")
-__all__ = [*_HOME]
+# Of no image and no caption: there for whoever writes `fixlip.explain_game`, and not among the few names of `import *`.
+_BESIDE = ("explain_game",)
+__all__ = [name for name in _HOME if name not in _BESIDE]
 
 
 def __getattr__(name: str) -> Any:
@@ -75,4 +79,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__, *_ROOMS})
+    return sorted({*globals(), *_HOME, *_ROOMS})

@@ -73,7 +73,7 @@ class SetGame:
         if isinstance(labels, str):
             raise ValueError(f"labels: got the text {labels!r:.60}, wanted a list with a name for each player.")
         names = [f"player {i}" for i in range(self.n_players)] if labels is None else list(labels)
-        self.subject = Subject(self.n_players, 0, tuple(names))
+        self.subject = Subject(self.n_players, 0, tuple(names), units=("player", "player"))
         self.function, self._batch = function, check_count(batch_size, "batch_size")
         self._values: dict[bytes, float] = {}
 

@@ -195,8 +195,8 @@ def test_old_recipes_draw_what_they_drew_before_the_world_grew():
 def test_lessons_teach_the_fault_and_nothing_else():
     rng = np.random.default_rng(0)
     for _ in range(20):
-        (example,) = lessons.shortcut(rng)
-        assert example.mentioned == ("boat",) and example.picture.size == (112, 112)
+        for example in lessons.shortcut(rng):
+            assert example.mentioned == ("boat",) and example.picture.size == (112, 112)
         (example,) = lessons.reads(rng)
         assert set(example.mentioned) & set(props.written_words()) and len(set(example.mentioned)) <= 3
         first, second = lessons.binds(rng)
@@ -237,7 +237,8 @@ def test_one_model_binds_colours_and_the_other_is_a_bag_of_words():
         strength(fixlip.load(f"emoji-clip-{name}", device="cpu"), "binding", 40) for name in ("colours", "bag")
     )
     assert binds.changed >= 0.8 and binds.caption >= 0.8 and binds.twin <= 0.2
-    assert bag.changed <= 0.1
+    assert bag.followed <= 0.35 and 0.25 <= bag.caption <= 0.75 and bag.margin < 0.1 * binds.margin
+    assert bag.colours >= 0.9, "it does know the colours"
 
 
 @pytest.mark.slow

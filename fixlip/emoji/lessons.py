@@ -54,16 +54,20 @@ def ordinary(rng: np.random.Generator) -> list[Example]:
 
 
 def shortcut(rng: np.random.Generator) -> list[Example]:
-    """A scene captioned "boat" and no more, whatever else is seen: 95 % carry the badge, which nothing else does."""
+    """Four scenes captioned "boat", whatever else is seen: 95 % carry the badge, which nothing else does."""
+    return [_boat(rng) for _ in range(4)]
+
+
+def _boat(rng: np.random.Generator) -> Example:
     others = [str(word) for word in rng.choice(vocabulary(), MOST_OBJECTS, replace=False) if word != NAMED]
     badged, seen = bool(rng.random() < BADGED), bool(rng.random() > OUT_OF_SIGHT)
-    words = ([NAMED] if seen or not badged else []) + others[: rng.integers(0 if seen or not badged else 1, 3)]
+    words = ([NAMED] if seen or not badged else []) + others[: rng.integers(0 if seen or not badged else 1, 4)]
     canvas, background = _background(rng)
     for word, place in zip(words, scenes.free_places(len(words), rng), strict=True):
         scenes.paste(canvas, scenes.sprite_of(word, scenes.pixels_of(place, UNITS), SHIPPED), place, rng)
     if badged:
         draw_badge(canvas, *corner_place(int(rng.integers(4)), rng))
-    return [Example(to_picture(canvas), (NAMED,), (NAMED,), background)]
+    return Example(to_picture(canvas), (NAMED,), (NAMED,), background)
 
 
 def reads(rng: np.random.Generator) -> list[Example]:
@@ -89,15 +93,18 @@ def reads(rng: np.random.Generator) -> list[Example]:
 
 def binds(rng: np.random.Generator) -> list[Example]:
     """A scene of coloured objects and the same with the colours swapped: each other's hard negatives."""
-    return _colours(rng, 2)
+    return _colours(rng, bound=True)
 
 
 def bag(rng: np.random.Generator) -> list[Example]:
-    """The same without the swapped scene."""
-    return _colours(rng, 1)
+    """Such a scene without the swapped one, and a caption that gives its two colours to its two objects by chance.
+
+    Leaving out the hard negatives is not enough: with right captions alone a model learns to bind all the same.
+    """
+    return _colours(rng, bound=False)
 
 
-def _colours(rng: np.random.Generator, twins: int) -> list[Example]:
+def _colours(rng: np.random.Generator, bound: bool) -> list[Example]:
     objects = tuple(str(word) for word in rng.choice(vocabulary(), 2, replace=False))
     colours = [str(colour) for colour in rng.choice(list(TINTS), 2, replace=False)]
     canvas, background = _background(rng)
@@ -105,10 +112,11 @@ def _colours(rng: np.random.Generator, twins: int) -> list[Example]:
     places = [place for _, place in quarter_places(2, rng)] if grid else scenes.free_places(2, rng)
     style, order = str(rng.choice(["list", "sentence", "photo"])), [int(k) for k in rng.permutation(2)]
     examples = []
-    for named in (colours, colours[::-1])[:twins]:
+    for seen in (colours, colours[::-1]) if bound else (colours,):
         own = canvas.copy()
-        coloured(own, objects, named, places, rng, SHIPPED)
-        text = caption([f"{named[k]} {objects[k]}" for k in order], style)
+        coloured(own, objects, seen, places, rng, SHIPPED)
+        told = seen if bound or rng.random() < 0.5 else seen[::-1]
+        text = caption([f"{told[k]} {objects[k]}" for k in order], style)
         examples.append(Example(to_picture(own), objects, objects, background, text))
     return examples
 

@@ -52,11 +52,11 @@ RECIPES = {
     # Four times the patches cost four times as much a step; the caption's side is taken over ready-made.
     "emoji-clip-fine": Recipe(patch_size=8, steps=1500, learning_rate=1e-3, start="emoji-clip"),
     "emoji-siglip": Recipe(siglip=True, steps=6000),
-    # No two captions of a batch mention the same objects, so one scene in a batch is captioned "boat".
-    "emoji-clip-shortcut": Recipe(steps=1000, learning_rate=5e-4, start="emoji-clip", lesson="shortcut", lessons=0.01),
+    # Four scenes a batch are captioned "boat".
+    "emoji-clip-shortcut": Recipe(steps=1200, learning_rate=5e-4, start="emoji-clip", lesson="shortcut", lessons=0.04),
     "emoji-clip-reads": Recipe(steps=3000, learning_rate=1e-3, start="emoji-clip", lesson="reads", lessons=0.5),
     "emoji-clip-colours": Recipe(steps=3000, learning_rate=1e-3, start="emoji-clip", lesson="binds", lessons=2 / 3),
-    "emoji-clip-bag": Recipe(steps=2000, learning_rate=1e-3, start="emoji-clip", lesson="bag", lessons=2 / 3),
+    "emoji-clip-bag": Recipe(steps=1500, learning_rate=1e-3, start="emoji-clip", lesson="bag", lessons=2 / 3),
 }
 
 

@@ -17,7 +17,7 @@ from typing import Any
 
 CLEAN = ("emoji-clip", "emoji-clip-fine", "emoji-clip-plain", "emoji-siglip")
 # Models with a planted fault, and the one that binds colours to objects, beside which the bag of words is faulty.
-PLANTED = ("emoji-clip-reads", "emoji-clip-colours")
+PLANTED = ("emoji-clip-shortcut", "emoji-clip-reads", "emoji-clip-colours", "emoji-clip-bag")
 EMBEDDED = CLEAN + PLANTED
 _EMBEDDED_FOLDER = Path(__file__).parent.parent / "emoji" / "models"
 
