@@ -65,8 +65,8 @@ _HOME = {
 
 # Packages, for whoever writes `fixlip.metrics` without importing it; `from fixlip import *` brings names, no packages.
 _ROOMS = ("baselines", "emoji", "metrics", "pairs", "pictures")
-# Of no image and no caption: there for whoever writes `fixlip.explain_game`, and not among the few names of `import *`.
-_BESIDE = ("explain_game",)
+# There for whoever writes `fixlip.Regions`, and not among the few names of `import *`.
+_BESIDE = ("Regions",)
 __all__ = [name for name in _HOME if name not in _BESIDE]
 
 
