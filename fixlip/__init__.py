@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from .game import Game as Game
     from .grid import ExplanationGrid as ExplanationGrid
     from .grid import explain_all as explain_all
+    from .regions import Regions as Regions
     from .samples import Samples as Samples
     from .samples import sample as sample
     from .subject import Subject as Subject
@@ -47,6 +48,7 @@ _HOME = {
     "Explanation": "explanation",
     "ExplanationGrid": "grid",
     "Game": "game",
+    "Regions": "regions",
     "Samples": "samples",
     "check_encoder": "encoders.checking",
     "classify": "classification",

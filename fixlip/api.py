@@ -17,6 +17,8 @@ from .explanation import Explanation
 from .game import Game
 from .masks import BoolArray, check_p
 from .methods import method_named
+from .phrases import AnyTextPlayers
+from .regions import AnyImagePlayers
 from .samples import Samples, sample
 
 # Shapley indices average over all p, so masks for them are drawn from nearly all.
@@ -38,6 +40,8 @@ def explain(
     order: int | None = None,
     basis: str = "full",
     target_faithfulness: float | None = None,
+    image_players: AnyImagePlayers = None,
+    text_players: AnyTextPlayers = "tokens",
     seed: int = 0,
     progress: bool = True,
 ) -> Explanation:
@@ -72,6 +76,8 @@ def explain(
             fewer masked images, and with "agnostic" also "filtered" (see `agnostic_least_squares`).
         target_faithfulness: with "kernel": encode in rounds, twice as many in each, until the expected R squared is
             reached, stops growing, or `budget` (then 4,096 by default) is spent.
+        image_players: patches, or a grid, superpixels, a label map or boxes: see `fixlip.Game`.
+        text_players: "tokens", "words" or phrases: see `fixlip.Game`.
         seed: of the masks, a whole number.
         progress: show a bar if it takes long.
 
@@ -85,7 +91,7 @@ def explain(
     request = method.check(Request(p, index or "", order or 0, basis, budget, seed, progress))
     if target_faithfulness is not None and (estimator, request.index) != ("kernel", "banzhaf"):
         raise ValueError('target_faithfulness: wanted only with the estimator "kernel" and the index "banzhaf".')
-    game = Game(encoder, image, text)
+    game = Game(encoder, image, text, image_players=image_players, text_players=text_players)
     if target_faithfulness is not None:
         target = check_p(target_faithfulness, "target_faithfulness")
         most = method.for_game(game, Request(budget=budget or _TARGET_BUDGET)).budget
@@ -160,6 +166,8 @@ def cost(
     budget: int | None = None,
     estimator: str = "kernel",
     basis: str = "full",
+    image_players: AnyImagePlayers = None,
+    text_players: AnyTextPlayers = "tokens",
 ) -> Cost:
     """What `explain` with the same arguments will cost, from the time that two small batches take.
 
@@ -167,7 +175,7 @@ def cost(
         ValueError: as `explain` does, before any model call.
     """
     method = method_named(estimator)
-    game = Game(encoder, image, text)
+    game = Game(encoder, image, text, image_players=image_players, text_players=text_players)
     request = method.for_game(game, method.check(Request(budget=budget, basis=basis)))
     if method.counts == PASSES:
         if request.budget is None:

@@ -36,7 +36,9 @@ from .estimators.indices import check_index
 from .explanation import Explanation
 from .game import Game
 from .masks import BoolArray, FloatArray, check_budget, check_p, check_seed
+from .phrases import AnyTextPlayers
 from .progress import Progress
+from .regions import AnyImagePlayers
 from .samples import Samples, sample
 from .subject import AnyGame, Subject, ask
 from .triples import check_players
@@ -276,6 +278,8 @@ def contrast(
     budget: int = 512,
     index: str = "banzhaf",
     order: int = 2,
+    image_players: AnyImagePlayers = None,
+    text_players: AnyTextPlayers = "tokens",
     seed: int = 0,
     progress: bool = True,
 ) -> Contrast:
@@ -294,6 +298,8 @@ def contrast(
             tokens.
         index: "banzhaf", "shapley" or "sii", as in `Samples.explain`.
         order: 2, or 1 for values without interactions, or 3 with triples.
+        image_players: patches, or a grid, superpixels, a label map or boxes: see `fixlip.Game`.
+        text_players: "tokens", "words", or phrases that both have: see `fixlip.Game`.
         seed: of the masks, a whole number.
         progress: show a bar if it takes long.
 
@@ -308,7 +314,7 @@ def contrast(
     if order not in (1, 2, 3) or isinstance(order, bool):
         raise ValueError(f"order: got {order!r}, wanted 1, 2 or 3.")
     p = check_p(p) if index == "banzhaf" else 0.5
-    game = Game(encoder, image, caption)
+    game = Game(encoder, image, caption, image_players=image_players, text_players=text_players)
     other = game.with_text(foil)
     both = subject_of(game.subject, other.subject)
     if order == 3:

@@ -39,6 +39,8 @@ class Difference(Expansion):
                 f"difference: got {first.n_image} + {first.n_text} and {second.n_image} + {second.n_text} players; "
                 "wanted as many on either side."
             )
+        if not first.subject.has_players_of(second.subject):
+            raise ValueError("difference: got other regions of the image on either side, wanted the same.")
         if first.unit_name != second.unit_name:
             raise ValueError(
                 f"difference: got {first.unit_name} and {second.unit_name}, wanted both in one unit: logits, or scores "

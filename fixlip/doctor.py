@@ -24,6 +24,7 @@ OPTIONAL = {
     "distributed": "experiments on a Dask cluster",
     "datasets": "experiments on MS COCO and ImageNet",
     "scikit-learn": "the tree proxy and concepts",
+    "scikit-image": "superpixels as players",
     "shapiq": "interchange and tests",
     "sentencepiece": "SigLIP models from the hub",
     "open_clip_torch": "models of open_clip",

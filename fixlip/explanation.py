@@ -259,8 +259,9 @@ class Explanation(Expansion):
         def told(term: Term) -> str:
             return self.told(term.value, term.stderr)
 
+        patches, tokens = self.subject.plurals
         head = self.claims.heading(model_name(self.model) or "the model", f'"{self.text}"')
-        lines = [f"{head} ({self.n_image} patches, {self.n_text} tokens)", self._how()]
+        lines = [f"{head} ({self.n_image} {patches}, {self.n_text} {tokens})", self._how()]
         if self.expected_faithfulness is not None:
             lines.append(f"expected faithfulness (R squared on unseen masks): {self.expected_faithfulness:.3f}")
         if self.names.rule:
@@ -273,8 +274,8 @@ class Explanation(Expansion):
             lines.append(f"{self.names.of_words}:")
             lines += [f'  {told(term)}  "{term.labels[0]}"' for term in words]
         if self.order == 1:
-            patches = [f"  {told(term)}  {term.labels[0]}" for term in players if term.players[0] < self.n_image]
-            return "\n".join([*lines, f"{self.names.of_patches}:", *(patches[:k] or ["  none"])])
+            image = [f"  {told(term)}  {term.labels[0]}" for term in players if term.players[0] < self.n_image]
+            return "\n".join([*lines, f"{self.names.of_patches}:", *(image[:k] or ["  none"])])
         lines.append(f"{self.names.of_pairs}:")
         pairs = [f'  {told(term)}  "{term.labels[1]}" with {term.labels[0]}' for term in self.top(k)]
         lines += pairs or ["  none"]

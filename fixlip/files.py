@@ -39,6 +39,8 @@ def write(
     arrays = dict(arrays)
     if subject.image is not None:
         arrays["image"] = subject.image
+    if subject.regions is not None:
+        arrays["regions"] = subject.regions.astype(np.int16 if subject.n_image < 2**15 else np.int32)
     arrays["facts"] = np.array(json.dumps(facts | {"format": FORMAT, "subject": subject.facts()}))
     try:
         with replacing(target) as partial:
@@ -99,10 +101,11 @@ def _read(
         kinds = wanted | {name: kind for name, kind in optional.items() if name in members}
         arrays = {name: _array(archive, name, kind, room) for name, kind in kinds.items()}
         image = _array(archive, "image", ("u", 3), room) if "image" in members else None
+        regions = _array(archive, "regions", ("i", 2), room).astype(np.intp) if "regions" in members else None
     if facts["format"] == 1:  # of the first edition, which kept the two values with the players
         described = facts["players"]
         facts = facts | {name: described[name] for name in ("empty_value", "full_value")} | {"subject": described}
-    return arrays, facts, Subject.from_facts(facts["subject"], image)
+    return arrays, facts, Subject.from_facts(facts["subject"], image, regions)
 
 
 def _array(archive: zipfile.ZipFile, name: str, kind: Kind, room: int) -> NDArray[Any]:

@@ -19,9 +19,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .encoders.images import ImageSource
+from .encoders.players import ImagePlayers
+from .encoders.players import image_players as image_players_of
+from .encoders.players import text_players as text_players_of
 from .encoders.protocol import AnyEncoder, check_is_encoder, note_of
-from .masks import BoolArray, FloatArray, IntArray, check_masks, distinct, pack
+from .masks import BoolArray, FloatArray, check_masks, distinct, pack
+from .phrases import AnyTextPlayers, check_text_players
 from .progress import Progress, advancing
+from .regions import AnyImagePlayers, check_image_players
 from .subject import Origin, Subject, end_values, patch_labels
 
 Float32Array = NDArray[np.float32]
@@ -37,22 +42,42 @@ class Game:
         encoder: from `fixlip.load`, or one of your own (`fixlip.encoders.protocol`, `fixlip.check_encoder`).
         image: a file, a Pillow image or an array.
         text: the caption.
+        image_players: whose presence is asked about in the image: None or "patches" (the model's own); another grid,
+            (rows, columns) or "4x4"; "slic", "slic:50" or ("slic", 50), about so many superpixels of what the model
+            sees (needs scikit-image); a label map (height, width) of the picture as it stands upright, as an array, the
+            name of an indexed or grey picture file, or `fixlip.Regions`, which has names; or boxes (left, top, right,
+            bottom) in the picture's pixels, in a list or by name, with one more player, "rest", for all else. A pixel
+            in several boxes belongs to the smallest. Pixels with the label -1 are nobody's, and always removed.
+        text_players: "tokens", "words" (the tokens of one word together), or a list of phrases of the caption; what is
+            in none of these is a player word by word. See `fixlip.phrases`.
 
     Raises:
         TypeError: if this is no encoder, but a model's name, say.
-        ValueError: one sentence, before any model call, if the image cannot be read, or the caption is empty or too
-            long.
+        ValueError: one sentence, before any model call, if the image cannot be read, the caption is empty or too long,
+            or the players do not fit: a label map of another shape, a region that is empty or vanishes where the model
+            looks, a phrase that is not in the caption or overlaps with another.
     """
 
     shows_progress = True  # `progress` can be given to a call
-    _regions: IntArray | None = None  # the label map of the model's pixels, where players are no patches
 
-    def __init__(self, encoder: AnyEncoder, image: ImageSource, text: str):
+    def __init__(
+        self,
+        encoder: AnyEncoder,
+        image: ImageSource,
+        text: str,
+        *,
+        image_players: AnyImagePlayers = None,
+        text_players: AnyTextPlayers = "tokens",
+    ):
         check_is_encoder(encoder)
+        check_text_players(text_players)
+        image_players = check_image_players(image_players)
         caption = encoder.prepare_text(text)
         pixels, view = encoder.prepare_image(image)
-        notes = note_of(encoder, "image", image), note_of(encoder, "text", text)
-        self._set_up(encoder, pixels, caption, view, notes)
+        self._image_players = image_players_of(encoder, image_players, image, pixels, view)
+        notes = f"{note_of(encoder, 'image', image)} {self._image_players.note}", note_of(encoder, "text", text)
+        self._set_text_players(encoder, caption, text_players)
+        self._set_up(encoder, pixels, caption, view, (notes[0].strip(), notes[1]))
 
     @classmethod
     def from_inputs(cls, model: Any, pixel_values: Any, input_ids: Any, labels: tuple[str, ...] | None = None) -> Game:
@@ -75,17 +100,26 @@ class Game:
         ids = torch.as_tensor(input_ids)
         caption = encoder.caption(ids[0] if ids.ndim == 2 and len(ids) == 1 else ids, labels=labels)
         game = cls.__new__(cls)
+        grid = encoder.grid_of(pixels)
+        game._image_players = ImagePlayers(grid, None, patch_labels(grid))
+        game._set_text_players(encoder, caption, "tokens")
         game._set_up(encoder, pixels, caption, None)
         return game
 
-    def with_text(self, text: str) -> Game:
+    def with_text(self, text: str, text_players: AnyTextPlayers | None = None) -> Game:
         """The game of the same image with another caption; the masked images that are known stay known.
 
+        Args:
+            text: the caption.
+            text_players: as for a new game; by default those of this one.
+
         Raises:
-            ValueError: if the caption is empty or too long.
+            ValueError: if the caption is empty or too long, or has not the phrases that are players.
         """
         game = Game.__new__(Game)
         caption, note = self.encoder.prepare_text(text), note_of(self.encoder, "text", text)
+        game._image_players = self._image_players
+        game._set_text_players(self.encoder, caption, text_players or self._asked_text_players)
         game._set_up(self.encoder, self._pixels, caption, self.image, (self._notes[0], note))
         game._image_memory = self._image_memory
         return game
@@ -110,16 +144,23 @@ class Game:
         notes: tuple[str, str] = ("", ""),
     ) -> None:
         self.encoder = encoder
-        self.grid = encoder.grid_of(pixels)
-        self.n_image = self.grid[0] * self.grid[1]
-        self.n_text = len(caption.labels)
+        self.grid = self._image_players.grid
+        self.labels = self._image_players.labels + self._text_players.labels
+        self.n_image, self.n_text = len(self._image_players.labels), len(self._text_players.labels)
         self.n_players = self.n_image + self.n_text
-        self.labels = patch_labels(self.grid) + tuple(caption.labels)
         self.text = str(caption.text)
         self.image = view
         self.scale, self.bias = encoder.scale, encoder.bias
         self._pixels, self._caption, self._notes = pixels, caption, notes
         self._image_memory, self._text_memory = _Memory(), _Memory()
+
+    def _set_text_players(self, encoder: AnyEncoder, caption: Any, asked: AnyTextPlayers) -> None:
+        self._asked_text_players, self._text_players = asked, text_players_of(encoder, asked, caption)
+
+    @property
+    def of_units(self) -> bool:
+        """Whether its players are the model's own: patches and tokens."""
+        return self._image_players.regions is None and self._text_players.owners is None
 
     @property
     def inputs(self) -> tuple[Any, Any]:
@@ -175,13 +216,17 @@ class Game:
         name, weights = self.encoder.name, getattr(self.encoder, "fingerprint", "")
         maskings = (getattr(self.encoder, f"{side}_masking", "") for side in ("image", "text"))
         # A caption of an encoder of one's own may hold anything; what it is called tells captions apart, too.
-        inputs = (self._pixels, getattr(self._caption, "input_ids", (self.text, self.labels[self.n_image :])))
+        inputs = (self._pixels, getattr(self._caption, "input_ids", (self.text, tuple(self._caption.labels))))
+        ours = self._image_players, self._text_players
+        players = ("" if one is None else _digest(one) for one in (ours[0].regions, ours[1].owners))
         image, text = (
-            Origin(name, weights, masking, _digest(prepared), note)
-            for masking, prepared, note in zip(maskings, inputs, self._notes, strict=True)
+            Origin(name, weights, masking, _digest(prepared), note, which)
+            for masking, prepared, note, which in zip(maskings, inputs, self._notes, players, strict=True)
         )
-        origins = (image, text)
-        return Subject(self.n_image, self.n_text, self.labels, self.grid, self.image, self.text, name, origins)
+        regions = ours[0].regions if self.grid is None else None
+        shown: dict[str, Any] = {"grid": self.grid, "image": self.image, "text": self.text, "regions": regions}
+        units = ("patch" if self.grid else "region", ours[1].unit)
+        return Subject(self.n_image, self.n_text, self.labels, model=name, origins=(image, text), units=units, **shown)
 
     # ---- embeddings
 
@@ -193,15 +238,18 @@ class Game:
         return self._image_memory.fill(masks, new, batches, progress, "masked images")
 
     def _embed_images(self, masks: BoolArray) -> Iterable[NDArray[np.floating[Any]]]:
-        if self._regions is None:
+        regions = self._image_players.regions
+        if regions is None:
             return self.encoder.embed_images(self._pixels, masks)
-        return self.encoder.embed_images(self._pixels, masks, self._regions)
+        return self.encoder.embed_images(self._pixels, masks, regions)
 
     def embed_texts(self, masks: BoolArray, progress: Progress = False) -> Float32Array:
         """Unit-norm embeddings of the masked caption, float32 of shape (m, d), for masks of shape (m, n_text)."""
         masks = check_masks(masks, self.n_text, "text_masks")
         new = self._text_memory.unknown(masks)
-        batches = self.encoder.embed_texts(self._caption, new) if len(new) else ()
+        owners = self._text_players.owners
+        tokens = new if owners is None else new[:, owners]
+        batches = self.encoder.embed_texts(self._caption, tokens) if len(new) else ()
         return self._text_memory.fill(masks, new, batches, progress, "masked captions")
 
     def known_images(self, masks: BoolArray) -> NDArray[np.bool_]:
@@ -209,7 +257,8 @@ class Game:
         return self._image_memory.known(check_masks(masks, self.n_image, "image_masks"))
 
     def __repr__(self) -> str:
-        return f"Game({self.n_image} patches, {self.n_text} tokens: {self.text!r}, {self.encoder.name})"
+        patches, tokens = self.subject.plurals
+        return f"Game({self.n_image} {patches}, {self.n_text} {tokens}: {self.text!r}, {self.encoder.name})"
 
 
 def _digest(prepared: Any) -> str:

@@ -20,7 +20,9 @@ from .explanation import Explanation
 from .game import Game
 from .gridfiles import Kept
 from .masks import FloatArray, check_budget, check_count, check_p, check_seed
+from .phrases import AnyTextPlayers, check_text_players
 from .progress import Progress, progress_bar
+from .regions import AnyImagePlayers, check_image_players
 from .samples import MIXTURE, Samples, check_ps, image_masks, sample_image, sample_text
 
 
@@ -133,6 +135,8 @@ def explain_all(
     p: float | None = None,
     budget: int = 512,
     index: str = "banzhaf",
+    image_players: str | tuple[int, int] | tuple[str, int] | None = None,
+    text_players: str = "tokens",
     seed: int = 0,
     progress: bool = True,
     resume: str | os.PathLike[str] | None = None,
@@ -152,6 +156,9 @@ def explain_all(
         p: presence probability; by default one half, and masks spread from 0.2 to 0.7, so that it can be changed later.
         budget: masked images to encode, for each image.
         index: "banzhaf", "shapley" or "sii" (see `Samples.explain`).
+        image_players: patches, a grid or superpixels, see `fixlip.Game`; no label map and no boxes, which are of one
+            image.
+        text_players: "tokens" or "words".
         seed: of the masks.
         progress: show a bar of all encodings if it takes long.
         resume: a folder in which every image and caption is kept as soon as it is done, the one in work too where it is
@@ -169,9 +176,11 @@ def explain_all(
         if isinstance(given, str) or not isinstance(given, Sequence) or not len(given):
             raise ValueError(f"{name}: got {given!r:.60}, wanted a list of at least one {what}.")
     ps = MIXTURE if p is None else check_ps(check_p(p))
+    _check_players(image_players, text_players)
     # One game an image and one a caption: every one of them is read before anything is encoded.
-    by_image = [Game(encoder, image, texts[0]) for image in images]
-    by_text = [Game(encoder, images[0], text) for text in texts]
+    players: dict[str, Any] = {"image_players": image_players, "text_players": text_players}
+    by_image = [Game(encoder, image, texts[0], **players) for image in images]
+    by_text = [Game(encoder, images[0], text, **players) for text in texts]
     pictures, captions = _Encoding(Kept(resume), budget, ps, seed).run(by_image, by_text, progress)
 
     def samples(game: Game, image: Side, text: Side) -> Samples:
@@ -180,6 +189,17 @@ def explain_all(
     rows = [samples(game, side, captions[0]) for game, side in zip(by_image, pictures, strict=False)]
     columns = [samples(game, pictures[0], side) for game, side in zip(by_text, captions, strict=False)]
     return ExplanationGrid(rows, columns, 0.5 if p is None else p, index, gridfiles.names_of(images[: len(rows)]))
+
+
+def _check_players(image_players: AnyImagePlayers, text_players: AnyTextPlayers) -> None:
+    """ValueError unless every image and every caption can have such players."""
+    asked = check_image_players(image_players)
+    if asked is not None and not (isinstance(asked, tuple) and isinstance(asked[0], int | str)):
+        raise ValueError(
+            'image_players: got regions of one image; wanted players of any, patches, a grid or "slic", for all images.'
+        )
+    if not isinstance(check_text_players(text_players), str):
+        raise ValueError('text_players: got phrases, which are of one caption; wanted "tokens" or "words".')
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from . import files
@@ -21,7 +22,7 @@ from .subject import Subject
 # What is kept of a side, and of which kind and number of dimensions it is.
 _PARTS = {"masks": ("b", 2), "weights": ("f", 1), "embeddings": ("f", 2)}
 _NAMES = ("image", "text")
-_SHOWN = ("u", 3)
+_SHOWN = {"shown": ("u", 3), "regions": ("i", 2)}
 
 
 def write(
@@ -37,8 +38,10 @@ def write(
             facts[name].append({"subject": samples.subject.facts(), "p": list(side.p), "seed": samples.seed})
             if name == "image" and samples.subject.image is not None:
                 arrays[f"image_{k}_shown"] = samples.subject.image
+            if name == "image" and samples.subject.regions is not None:
+                arrays[f"image_{k}_regions"] = samples.subject.regions.astype(np.int32)
     facts |= {"scale": images[0].scale, "bias": images[0].bias}
-    return files.write(path, arrays, facts, replace(images[0].subject, image=None))
+    return files.write(path, arrays, facts, replace(images[0].subject, image=None, regions=None))
 
 
 def read(path: str | os.PathLike[str]) -> tuple[list[Samples], list[Samples], dict[str, Any]]:
@@ -50,13 +53,14 @@ def read(path: str | os.PathLike[str]) -> tuple[list[Samples], list[Samples], di
     with files.reading(path, "grid", {}) as (_, facts, _):
         counts = {name: len(facts[name]) for name in _NAMES}
     wanted = {f"{n}_{k}_{part}": kind for n in _NAMES for k in range(counts[n]) for part, kind in _PARTS.items()}
-    shown = {f"image_{k}_shown": _SHOWN for k in range(counts["image"])}
+    shown = {f"image_{k}_{what}": kind for k in range(counts["image"]) for what, kind in _SHOWN.items()}
     with files.reading(path, "grid", wanted, shown) as (arrays, facts, _):
         sides: dict[str, list[tuple[Subject, Side]]] = {name: [] for name in _NAMES}
         for name, parts in sides.items():
             for k, told in enumerate(facts[name]):
-                picture = arrays.get(f"image_{k if name == 'image' else 0}_shown")
-                subject = Subject.from_facts(told["subject"], picture)
+                picture, regions = (arrays.get(f"image_{k if name == 'image' else 0}_{what}") for what in _SHOWN)
+                regions = None if regions is None else regions.astype(np.intp)
+                subject = Subject.from_facts(told["subject"], picture, regions)
                 parts.append((subject, _side(name, arrays, f"{name}_{k}_", subject, told["p"])))
         (_, first_image), (_, first_text) = sides["image"][0], sides["text"][0]
         scale, bias = float(facts["scale"]), float(facts["bias"])
@@ -80,7 +84,8 @@ def _side(name: str, arrays: dict[str, NDArray[Any]], prefix: str, subject: Subj
         raise ValueError(f"masks of {masks.shape[1]} players instead of {n_players}")
     grid = subject.grid if name == "image" else (1, subject.n_text)
     drawn = tuple(check_p(p) for p in ps)
-    return Side(masks, weights, embeddings, drawn, grid, subject.origins[_NAMES.index(name)])
+    regions = subject.regions if name == "image" else None
+    return Side(masks, weights, embeddings, drawn, grid, subject.origins[_NAMES.index(name)], regions=regions)
 
 
 class Kept:
@@ -130,7 +135,7 @@ class Kept:
         at = _NAMES.index(name)
         origin = subject.origins[at]
         players = subject.labels[: subject.n_image] if at == 0 else subject.labels[subject.n_image :]
-        of = [getattr(origin, one, "") for one in ("model_key", "masking", "content")]
+        of = [getattr(origin, one, "") for one in ("model_key", "masking", "content", "players")]
         told = json.dumps([*of, subject.grid if at == 0 else None, players, list(ps), seed])
         return self.folder / f"{name}-{hashlib.sha256(told.encode()).hexdigest()[:24]}.npz"
 

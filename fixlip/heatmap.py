@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from .masks import FloatArray
+from .masks import FloatArray, IntArray
+from .regions import NOBODY
 from .subject import Subject
 
 
@@ -16,7 +17,7 @@ def patch_scores(array: Any, subject: Subject) -> FloatArray:
     Args:
         array: (n_image,); or, where the patches form a grid, a map of any height >= rows and width >= columns that
             covers the whole image. Every patch gets the mean of the map over its area; a cell of the map that lies in
-            several patches counts for each by the share that lies there.
+            several patches counts for each by the share that lies there. Regions take a map of any size.
         subject: whose players they are.
 
     Raises:
@@ -25,6 +26,8 @@ def patch_scores(array: Any, subject: Subject) -> FloatArray:
     numbers = _numbers("array", array)
     if numbers.shape == (subject.n_image,):
         return numbers
+    if subject.regions is not None and numbers.ndim == 2 and numbers.size:
+        return _of_regions(numbers, subject.regions, subject.n_image)
     if subject.grid is None:
         raise ValueError(
             f"array: got shape {numbers.shape}, wanted ({subject.n_image},): the image players form no grid."
@@ -37,6 +40,17 @@ def patch_scores(array: Any, subject: Subject) -> FloatArray:
         )
     means: FloatArray = _shares(rows, numbers.shape[0]) @ numbers @ _shares(columns, numbers.shape[1]).T
     return means.ravel()
+
+
+def _of_regions(numbers: FloatArray, regions: IntArray, count: int) -> FloatArray:
+    """The mean of a map over each region, of what lies at the middle of its pixels."""
+    rows, columns = (
+        ((np.arange(side) + 0.5) * cells / side).astype(np.intp)
+        for side, cells in zip(regions.shape, numbers.shape, strict=True)
+    )
+    inside = regions != NOBODY
+    at, owners = numbers[np.ix_(rows, columns)][inside], regions[inside]
+    return np.asarray(np.bincount(owners, at, count) / np.bincount(owners, minlength=count))
 
 
 def word_scores(text: Any, subject: Subject) -> FloatArray:

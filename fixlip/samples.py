@@ -149,12 +149,14 @@ def _draw(
     return masks, weights
 
 
-def _described(game: BilinearGame, side: int) -> tuple[tuple[int, int] | None, Origin | None, str]:
-    """Grid, origin and device of a side; words stand in one row."""
+def _described(
+    game: BilinearGame, side: int
+) -> tuple[tuple[int, int] | None, Origin | None, str, NDArray[np.intp] | None]:
+    """Grid, origin, device and regions of a side; words stand in one row."""
     subject = Subject.of(game)
-    grid = subject.grid if side == 0 else (1, subject.n_text)
+    grid, regions = (subject.grid, subject.regions) if side == 0 else ((1, subject.n_text), None)
     device = str(getattr(getattr(game, "encoder", None), "device", "cpu"))
-    return grid, subject.origins[side], "cpu" if device.startswith("mps") else device  # MPS has no doubles
+    return grid, subject.origins[side], "cpu" if device.startswith("mps") else device, regions  # MPS has no doubles
 
 
 def _embed_images(
@@ -337,6 +339,7 @@ class Samples(Answers):
                     ("image", "text"), (subject.n_image, subject.n_text), ps, grids, subject.origins, strict=True
                 )
             )
+            image = replace(image, regions=subject.regions)
             return cls(subject, image, text, float(facts["scale"]), float(facts["bias"]), check_seed(facts["seed"]))
 
 

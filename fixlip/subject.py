@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .masks import BoolArray, FloatArray
+from .masks import BoolArray, FloatArray, IntArray
 from .progress import Progress
+from .regions import NOBODY, inner_points
+
+# What players are, one and many.
+PLURALS = {"patch": "patches", "region": "regions", "token": "tokens", "word": "words", "phrase": "phrases"}
 
 
 class AnyGame(Protocol):
@@ -37,6 +42,7 @@ class Origin:
         masking: what a removed player becomes.
         content: digest of the prepared input, pixels or token ids.
         note: what readers should know of this input, in a sentence: that the model does not know a word of it, say.
+        players: digest of what its players are, or "" where they are the model's own patches or tokens.
     """
 
     model: str
@@ -44,6 +50,7 @@ class Origin:
     masking: str
     content: str
     note: str = field(default="", compare=False)
+    players: str = ""
 
     @property
     def model_key(self) -> str:
@@ -61,12 +68,16 @@ class Origin:
             return f"another model ({other.model!r} instead of {self.model!r})"
         if self.masking != other.masking:
             return f"another {what} masking ({other.masking!r} instead of {self.masking!r})"
-        return "" if self.content == other.content else f"another {what}"
+        if self.content != other.content:
+            return f"another {what}"
+        return "" if self.players == other.players else f"other players of the {what}"
 
 
 @dataclass(frozen=True, eq=False)
 class Subject:
     """What is explained. Its players are image patches row by row first, then text tokens in reading order.
+
+    Or regions of the image in place of patches, and words or phrases in place of tokens.
 
     Attributes:
         n_image: number of image players.
@@ -77,6 +88,9 @@ class Subject:
         text: the caption.
         model: name of the model.
         origins: where the embeddings of image and text come from; None where that is not known.
+        regions: (height, width) label map, at any resolution, that covers the image: which player each place belongs to
+            (-1: nobody's, always removed). None where image players are a grid, or their places are not known.
+        units: what an image player and a text player are: "patch" or "region"; "token", "word" or "phrase".
     """
 
     n_image: int
@@ -87,6 +101,8 @@ class Subject:
     text: str = ""
     model: str = ""
     origins: tuple[Origin | None, Origin | None] = (None, None)
+    regions: IntArray | None = None
+    units: tuple[str, str] = ("patch", "token")
 
     def __post_init__(self) -> None:
         if len(self.labels) != self.n_players:
@@ -98,6 +114,45 @@ class Subject:
         image = self.image
         if image is not None and (image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3):
             raise ValueError(f"image: got {image.dtype} of shape {image.shape}, wanted uint8 (height, width, 3).")
+        if self.regions is not None:
+            self._check_regions(self.regions)
+        if not all(unit in PLURALS for unit in self.units):
+            raise ValueError(f"units: got {self.units}, wanted two of {', '.join(PLURALS)}.")
+
+    def _check_regions(self, regions: IntArray) -> None:
+        if self.grid is not None:
+            raise ValueError("regions: got a label map beside a grid, wanted one of the two.")
+        if regions.ndim != 2 or regions.dtype.kind != "i" or regions.min(initial=NOBODY) < NOBODY:
+            raise ValueError(f"regions: got {regions.dtype} of shape {regions.shape}, wanted labels (height, width).")
+        if not np.array_equal(np.unique(regions[regions != NOBODY]), np.arange(self.n_image)):
+            raise ValueError(f"regions: wanted each label from 0 to {self.n_image - 1} somewhere, and no other but -1.")
+
+    @property
+    def plurals(self) -> tuple[str, str]:
+        """What image players and text players are called: "patches" and "tokens", say."""
+        return PLURALS[self.units[0]], PLURALS[self.units[1]]
+
+    @property
+    def has_places(self) -> bool:
+        """Whether it is known where in the image its players are."""
+        return self.grid is not None or self.regions is not None
+
+    def has_players_of(self, other: Subject) -> bool:
+        """Whether players of the same number are each other's counterpart: as many, and no other regions."""
+        if (self.n_image, self.n_text) != (other.n_image, other.n_text):
+            return False
+        mine, theirs = self.regions, other.regions
+        if mine is None or theirs is None:
+            return mine is theirs
+        # The pixels of another model may be more or fewer; then the regions' names must do.
+        same = np.array_equal(mine, theirs) if mine.shape == theirs.shape else True
+        return same and self.labels[: self.n_image] == other.labels[: self.n_image]
+
+    @cached_property
+    def region_points(self) -> FloatArray:
+        """A point well inside each region, (n_image, 2), as shares (x, y) of the image's width and height."""
+        assert self.regions is not None
+        return inner_points(self.regions, self.n_image)
 
     @property
     def n_players(self) -> int:
@@ -156,18 +211,20 @@ class Subject:
         if same_image and (self.n_image, self.origins[0]) != (other.n_image, other.origins[0]):
             raise ValueError("game: it is of another image or image masking; wanted game.with_text of the same game.")
         labels = self.labels[: self.n_image] + other.labels[other.n_image :]
-        origins = self.origins[0], other.origins[1]
-        return replace(self, n_text=other.n_text, labels=labels, text=other.text, origins=origins)
+        origins, units = (self.origins[0], other.origins[1]), (self.units[0], other.units[1])
+        return replace(self, n_text=other.n_text, labels=labels, text=other.text, origins=origins, units=units)
 
     def facts(self) -> dict[str, Any]:
-        """All but the picture, as JSON can hold it."""
-        kept = ("n_image", "n_text", "labels", "grid", "text", "model")
+        """All but the picture and its regions, as JSON can hold it."""
+        kept = ("n_image", "n_text", "labels", "grid", "text", "model", "units")
         origins = [None if origin is None else asdict(origin) for origin in self.origins]
         return {name: getattr(self, name) for name in kept} | {"origins": origins}
 
     @classmethod
-    def from_facts(cls, facts: dict[str, Any], image: NDArray[np.uint8] | None) -> Subject:
-        """What `facts` gave, and the picture.
+    def from_facts(
+        cls, facts: dict[str, Any], image: NDArray[np.uint8] | None, regions: IntArray | None = None
+    ) -> Subject:
+        """What `facts` gave, the picture, and its regions.
 
         Raises:
             ValueError, KeyError, TypeError: if something does not fit.
@@ -180,8 +237,10 @@ class Subject:
         for origin in (first, second):
             if origin is not None and not isinstance(origin.note, str):
                 raise ValueError(f"note is {origin.note!r}")
+        of_image, of_text = facts.get("units", cls.units)
         grid = None if facts["grid"] is None else (int(facts["grid"][0]), int(facts["grid"][1]))
-        return cls(**kept, labels=tuple(facts["labels"]), grid=grid, image=image, origins=(first, second))
+        shown: dict[str, Any] = {"grid": grid, "image": image, "regions": regions, "units": (of_image, of_text)}
+        return cls(**kept, labels=tuple(facts["labels"]), origins=(first, second), **shown)
 
 
 def ask(game: AnyGame, masks: BoolArray, progress: Progress = False) -> FloatArray:

@@ -77,7 +77,7 @@ def columns_of(expansion: Any, kind: str) -> dict[str, list[Any]]:
     terms = strongest(expansion, most, kind)
     columns: dict[str, list[Any]] = {"kind": []}
     for term in terms:
-        columns["kind"].append(" with ".join("patch" if i < expansion.n_image else "token" for i in term.players))
+        columns["kind"].append(" with ".join(expansion.subject.units[i >= expansion.n_image] for i in term.players))
     for place, suffix in enumerate(_PLACES[: 2 if expansion.triples is None else 3]):
         at = [term.players[place] if place < len(term.players) else None for term in terms]
         columns |= {f"{suffix}_{name}": values for name, values in _describe(expansion, at).items()}

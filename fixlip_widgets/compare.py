@@ -36,7 +36,7 @@ class CompareState(State):
 
     def __init__(self, first: Explanation, second: Explanation) -> None:
         self.first, self.second = first, second
-        alike = (first.n_image, first.n_text) == (second.n_image, second.n_text)
+        alike = first.subject.has_players_of(second.subject)
         self.one_unit = first.unit_name == second.unit_name
         self.difference = first - second if alike and self.one_unit else None
         self.shown: list[Expansion] = [first, second, *([] if self.difference is None else [self.difference])]

@@ -132,7 +132,11 @@ class Explorer(Panel):
         self.order = labelled(
             ipywidgets.Dropdown(options=self.state.orders, value=explanation.order, disabled=fixed), "order"
         )
-        scalings = [("as needed", "auto"), ("patches and words together", "joint"), ("each on its own", "separate")]
+        scalings = [
+            ("as needed", "auto"),
+            (f"{explanation.subject.plurals[0]} and words together", "joint"),
+            ("each on its own", "separate"),
+        ]
         quantities = [(explanation.names.players, False), (COEFFICIENTS, True)][
             : 1 + (has_index and explanation.predicts)
         ]

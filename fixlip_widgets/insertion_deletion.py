@@ -18,6 +18,7 @@ from fixlip.gallery.plans import PLANS, Runner
 from fixlip.metrics import Curves, area_between_curves, insertion_deletion
 from fixlip.pictures import Picture
 from fixlip.pictures.curves import Line, draw_curves
+from fixlip.subject import Subject
 
 from .controls import labelled, side_by_side
 from .panel import Panel, State, callback, in_words
@@ -244,7 +245,8 @@ class InsertionDeletion(Panel):
         names = [NO_OTHER, *self.state.others]
         self.against = labelled(ipywidgets.Dropdown(options=names), "compare with")
         self.also = labelled(ipywidgets.Dropdown(options=names), "and with")
-        wholes = [(words, name) for name, words in REMOVED.items()]
+        places = Subject.of(game).plurals[0]
+        wholes = [(words.replace("patches", places), name) for name, words in REMOVED.items()]
         self.removed = labelled(ipywidgets.Dropdown(options=wholes), "remove")
         self.step = labelled(ipywidgets.IntSlider(0, min=0, max=game.n_players), "players removed")
         self.play = ipywidgets.Play(min=0, max=game.n_players, interval=150, description="play", show_repeat=False)

@@ -109,7 +109,7 @@ class MaskingGame(Panel):
 
     def __init__(self, game: Game) -> None:
         self.state = MaskingState(game)
-        told = "click a patch or a word to take it away or bring it back"
+        told = f"click a {game.subject.units[0]} or a word to take it away or bring it back"
         self.view = PairView.of_subject(game.subject, mode="mask", words=told)
         self.readout = ipywidgets.HTML()
         self.p = labelled(ipywidgets.FloatSlider(0.5, min=0.05, max=0.95, step=0.05), "p")
@@ -158,7 +158,7 @@ class MaskingGame(Panel):
             label if kept else "·"
             for label, kept in zip(game.labels[game.n_image :], present[game.n_image :], strict=True)
         )
-        patches = f"{present[: game.n_image].sum()} of {game.n_image} patches"
+        patches = f"{present[: game.n_image].sum()} of {game.n_image} {game.subject.plurals[0]}"
         share = self.state.share_in_words
         title = f"Similarity {self.state.value:.2f}"
         notes = {player: note.replace("\u2212", "-") for player, note in self.view.notes}  # as pictures write it

@@ -59,7 +59,9 @@ function stateOf(view) {
     nImage: rows * columns,
     rows,
     columns,
-    rulers: get("rulers"),
+    rulers: get("rulers") && !get("regions").length,
+    points: get("points"),
+    place: get("place"),
     labels: get("labels"),
     masking: get("mode") === "mask",
     live: get("live"),
@@ -175,7 +177,7 @@ function strongestPairs(interactions, n, nImage, count) {
 // What the pointer is on, in words, with its standard error.
 function told(state, condition, conditioned, shown, errors) {
   const { labels, selected, hovered, values, errors: own, quantity } = state;
-  if (condition < 0) return "hover over or click a patch or a word";
+  if (condition < 0) return `hover over or click a ${state.place} or a word`;
   const name = labels[condition], of = quantity ? ` (${quantity})` : "";
   if (!conditioned) return `${name}: ${withError(values[condition], own[condition], state)}${of}`;
   if (selected < 0) return `${name}: ${withError(values[condition], own[condition], state)}${of}; shown is what goes with it`;
@@ -209,14 +211,17 @@ function div(parent, name, attributes = {}) {
 
 function build(view) {
   view.root.replaceChildren();
-  view.root.classList.toggle("ruled", view.model.get("rulers"));
-  const { labels, nImage, columns } = stateOf(view);
-  const picture = div(view.root, "picture");
-  const rows = nImage / columns;
-  const svg = element("svg", picture, { viewBox: `0 0 ${columns} ${rows}`, role: "group", "aria-label": "image patches" });
-  const photo = { href: view.model.get("image"), width: columns, height: rows, preserveAspectRatio: "none", class: "photo" };
+  const { labels, nImage, rows, columns, rulers } = stateOf(view);
+  view.root.classList.toggle("ruled", rulers);
+  const regions = view.model.get("regions");
+  const picture = div(view.root, regions.length ? "picture regions" : "picture");
+  const [height, width] = regions.length ? view.model.get("shape") : [rows, columns];
+  const name = `image ${regions.length ? "regions" : "patches"}`;
+  const svg = element("svg", picture, { viewBox: `0 0 ${width} ${height}`, role: "group", "aria-label": name });
+  const photo = { href: view.model.get("image"), width, height, preserveAspectRatio: "none", class: "photo" };
   element("image", svg, photo);
-  const patches = Array.from({ length: nImage }, (_, k) => buildPatch(view, svg, k, columns));
+  if (regions.length) greyOut(svg, regions, width, height);
+  const patches = Array.from({ length: nImage }, (_, k) => buildPatch(view, svg, k, columns, regions));
   const frame = element("g", svg);
   const line = div(view.root, "chips");
   const chips = labels.slice(nImage).map((label, k) => buildChip(view, line, nImage + k, label));
@@ -227,9 +232,20 @@ function build(view) {
   paint(view);
 }
 
-function buildPatch(view, svg, player, columns) {
-  const patch = element("rect", svg, {
-    x: player % columns, y: Math.floor(player / columns), width: 1, height: 1, class: "patch",
+// What is in no region is always removed: the whole picture with holes where regions are.
+function greyOut(svg, regions, width, height) {
+  element("path", svg, { d: `M0,0H${width}V${height}H0Z${regions.join("")}`, class: "nobody", "fill-rule": "evenodd" });
+}
+
+const shapeOf = (player, columns, regions) =>
+  regions.length
+    ? ["path", { d: regions[player], "fill-rule": "evenodd" }]
+    : ["rect", { x: player % columns, y: Math.floor(player / columns), width: 1, height: 1 }];
+
+function buildPatch(view, svg, player, columns, regions) {
+  const [kind, shape] = shapeOf(player, columns, regions);
+  const patch = element(kind, svg, {
+    ...shape, class: "patch",
     role: "button", tabindex: player === 0 ? 0 : -1, "data-player": player,
     "data-lm-suppress-shortcuts": true, // Jupyter's (Enter, arrows) would take the keys before a patch gets them
   });
@@ -243,7 +259,7 @@ function buildPatch(view, svg, player, columns) {
 
 // Where a patch is, as the rulers count.
 function placeOf({ model }, player) {
-  if (!model.get("rulers")) return "";
+  if (!model.get("rulers") || model.get("regions").length) return "";
   const columns = model.get("grid")[1];
   return `: row ${Math.floor(player / columns) + 1}, column ${(player % columns) + 1}`;
 }
@@ -272,7 +288,7 @@ function paint(view) {
   root.classList.toggle("still", state.masking && !state.live);
   parts.patches.forEach((patch, k) => (state.masking ? maskPatch : tintPatch)(patch, k, state, shown));
   parts.chips.forEach((chip, k) => (state.masking ? maskChip : tintChip)(chip, state.nImage + k, state, shown));
-  frameChosen(parts.frame, state, shown);
+  frameChosen(parts.frame, state, shown, view.model.get("regions"));
   parts.told.textContent = shown.told;
   drawLegend(parts.legend, state, shown);
   // Whether lines are shown or a player has the pointer on it: words must not move.
@@ -315,20 +331,21 @@ function paintChip(chip, rgb, note, pressed) {
   chip.querySelector("small").textContent = note;
 }
 
-function frameChosen(frame, { columns, nImage }, { condition }) {
+function frameChosen(frame, { columns, nImage }, { condition }, regions) {
   frame.replaceChildren();
   if (condition < 0 || condition >= nImage) return;
-  const corner = { x: condition % columns, y: Math.floor(condition / columns) };
-  element("rect", frame, { ...corner, width: 1, height: 1, class: "chosen" });
+  const [kind, shape] = shapeOf(condition, columns, regions);
+  element(kind, frame, { ...shape, class: "chosen" });
 }
 
-function drawLegend(legend, { masking, colours, quantity, unit, relative, labels, ofTriples }, { condition, both, scales: { patches, words } }) {
+function drawLegend(legend, { masking, colours, quantity, unit, relative, place, labels, ofTriples }, { condition, both, scales: { patches, words } }) {
   legend.replaceChildren();
   if (masking) return;
   const bar = document.createElement("span");
   bar.className = "bar";
   bar.style.background = `linear-gradient(90deg, ${css(colours.negative)}, ${css(colours.neutral)}, ${css(colours.positive)})`;
-  const rows = patches === words ? [["patches and words", patches]] : [["patches", patches], ["words", words]];
+  const places = place === "patch" ? "patches" : `${place}s`;
+  const rows = patches === words ? [[`${places} and words`, patches]] : [[places, patches], ["words", words]];
   legend.append(bar, unit);
   for (const [name, scale] of rows) {
     const ends = div(legend, "ends");
@@ -350,7 +367,8 @@ function drawOverlay(view, state, { edges, numbers }) {
     const box = part.getBoundingClientRect();
     return { left: box.left - at.left, right: box.right - at.left, top: box.top - at.top, bottom: box.bottom - at.top };
   };
-  const patches = parts.patches.map(boxOf), chips = parts.chips.map(boxOf);
+  const chips = parts.chips.map(boxOf), points = state.points;
+  const patches = points.length ? placesOf(points, boxOf(parts.patches[0].ownerSVGElement)) : parts.patches.map(boxOf);
   if (state.rulers && patches.length) drawRulers(parts.overlay, patches, state);
   const most = edges.length ? Math.abs(edges[0].value) || 1 : 1;
   const lines = linesOf(edges.map(({ patch, word }) => [patch, word - state.nImage]), patches, chips, at.width);
@@ -359,8 +377,17 @@ function drawOverlay(view, state, { edges, numbers }) {
     dots.push(...drawEdge(parts.overlay, lines[k], value, Math.abs(value) / most, state.colours));
   }
   for (const dot of dots) element("circle", parts.overlay, dot);
-  for (const [player, text] of numbers) drawNumber(parts.overlay, patches[player], text);
+  for (const [player, text] of numbers) {
+    drawNumber(parts.overlay, patches[player], points.length ? `${state.labels[player]} ${text}` : text);
+  }
 }
+
+// Small boxes around the points of regions: lines begin at their lower ends, and numbers are written at their upper ones.
+const placesOf = (points, { left, right, top, bottom }) =>
+  points.map(([x, y]) => {
+    const at = { x: left + x * (right - left), y: top + y * (bottom - top) };
+    return { left: at.x - 22, right: at.x + 22, top: at.y - 22, bottom: at.y + 10 };
+  });
 
 // A number on a plate of its own: lines of other patches may pass behind it.
 function drawNumber(overlay, box, text) {
@@ -468,7 +495,7 @@ function press(view, player, columns, event) {
   event.preventDefault();
 }
 
-const LAID_OUT_ANEW = ["image", "labels", "grid", "mode", "rulers"];
+const LAID_OUT_ANEW = ["image", "labels", "grid", "regions", "mode", "rulers"];
 const PAINTED_ANEW = [
   "values", "errors", "interactions", "pair_errors", "triples", "triple_errors", "of_triples", "notes", "words", "present", "selected", "second", "live", "scales", "scaling",
   "edges", "interval", "colours", "quantity", "unit", "relative",

@@ -13,6 +13,7 @@ import traitlets
 from PIL import Image
 
 from fixlip.expansion import Expansion
+from fixlip.pictures.areas import loops_of
 from fixlip.pictures.conditions import TRIPLE
 from fixlip.pictures.drawing import INTERVAL, NEGATIVE, NEUTRAL, POSITIVE
 from fixlip.pictures.layout import SCALINGS
@@ -43,12 +44,20 @@ class PairView(anywidget.AnyWidget):
     is shown where it is not contributions; `triples` of two words with every player, (pairs of words, n), and their
     `triple_errors`, both empty where they are not shown, and `of_triples`, what they say of the two "{}"; `rulers`
     says whether rows and columns are numbered; `colours` are (red, green, blue) of lowest, middle and highest values.
+
+    Where the image players are regions, `regions` are their outlines as paths of SVG, in a picture of `shape` (height,
+    width), `points` where on them is written (x, y in shares of its sides), and `grid` is one row of them. `place` is
+    what an image player is called.
     """
 
     _esm = FOLDER / "pair.js"
     _css = FOLDER / "pair.css"
     image = traitlets.Unicode().tag(sync=True)
     grid = traitlets.List([1, 1]).tag(sync=True)
+    regions: traitlets.List[Any] = traitlets.List().tag(sync=True)
+    shape = traitlets.List([1, 1]).tag(sync=True)
+    points: traitlets.List[Any] = traitlets.List().tag(sync=True)
+    place = traitlets.Unicode("patch").tag(sync=True)
     labels: traitlets.List[Any] = traitlets.List().tag(sync=True)
     values = traitlets.Bytes(b"").tag(sync=True)
     errors = traitlets.Bytes(b"").tag(sync=True)
@@ -75,13 +84,14 @@ class PairView(anywidget.AnyWidget):
     colours = traitlets.Dict(COLOURS).tag(sync=True)
 
     _pixels: Any = None  # what `image` was made of
+    _regions: Any = None  # what `regions` were made of
 
     @classmethod
     def of_subject(cls, subject: Subject, **traits: Any) -> PairView:
         """A view of a subject's image and caption without values.
 
         Raises:
-            ValueError: if the image players form no grid, or there is no image to show.
+            ValueError: if the image players are neither a grid nor regions, or there is no image to show.
         """
         values = np.zeros(subject.n_players, np.float32).tobytes()
         view = cls(values=values, present=[True] * subject.n_players, **traits)
@@ -108,16 +118,30 @@ class PairView(anywidget.AnyWidget):
         """Show an image and its caption.
 
         Raises:
-            ValueError: if the image players form no grid, or there is no image to show.
+            ValueError: if the image players are neither a grid nor regions, or there is no image to show.
         """
         if hasattr(subject, "second_image"):
             raise ValueError("subject: a widget shows an image and a caption; draw() shows two images or two texts.")
-        if subject.grid is None or subject.image is None:
-            raise ValueError("subject: a widget wants image patches on a grid and the image itself; there is none.")
+        if not subject.has_places or subject.image is None:
+            raise ValueError(
+                "subject: a widget wants image patches on a grid and the image itself, or regions of it; there is none."
+            )
         if subject.image is not self._pixels:  # encoding a picture takes longer than all else here
             self.image, self._pixels = data_uri(subject.image), subject.image
-        if self.labels != list(subject.labels):
-            self.grid, self.labels, self.selected, self.second = list(subject.grid), list(subject.labels), -1, -1
+        if self.labels != list(subject.labels) or self._regions is not subject.regions:
+            grid = subject.grid or (1, subject.n_image)
+            with self.hold_sync():
+                self._show_regions(subject)
+                self.grid, self.labels = list(grid), list(subject.labels)
+                self.selected, self.second = -1, -1
+
+    def _show_regions(self, subject: Subject) -> None:
+        regions, self._regions, self.place = subject.regions, subject.regions, subject.units[0]
+        if regions is None:
+            self.regions, self.shape, self.points = [], [1, 1], []
+        else:
+            self.regions = [_path(regions, player) for player in range(subject.n_image)]
+            self.shape, self.points = list(regions.shape), subject.region_points.tolist()
 
     def show(
         self,
@@ -153,6 +177,13 @@ class PairView(anywidget.AnyWidget):
             self.values, self.interactions, self.errors, self.pair_errors, self.triples, self.triple_errors = (
                 (numbers / (largest or 1.0)).astype(np.float32).tobytes() for numbers in sent
             )
+
+
+def _path(regions: Any, player: int) -> str:
+    """The outline of a region as a path of SVG, in pixels of its label map."""
+    height, width = regions.shape
+    loops = [[f"{round(x * width)},{round(y * height)}" for x, y in loop] for loop in loops_of(regions, player)]
+    return "".join(f"M{'L'.join(loop)}Z" for loop in loops)
 
 
 def unit_of(explanation: Expansion) -> str:

@@ -18,6 +18,9 @@ CELLS = [
     "explorer = widgets.Explorer(samples); explorer.add_class('the-explorer')\nexplorer",
     "played = widgets.MaskingGame(game); played.add_class('the-game')\nplayed",
     "curves = widgets.InsertionDeletion(samples); curves.add_class('the-curves')\ncurves",
+    "boxes = dict(zip(scene.objects, scene.boxes))\n"
+    "regions = widgets.MaskingGame(fixlip.Game(encoder, scene.image, scene.caption, image_players=boxes))\n"
+    "regions.add_class('the-regions')\nregions",
     "fault = widgets.PlantAFault(encoder); fault.add_class('the-fault')\nfault",
     "builder = widgets.PointingGameBuilder(encoder); builder.add_class('the-builder')\nbuilder",
 ]
@@ -91,6 +94,19 @@ def test_a_click_on_a_patch_takes_it_away_and_the_value_follows(page):
     assert "adds" in said.inner_text()
     assert page.locator(".the-game .patch").nth(17).get_attribute("aria-pressed") == "false"
     page.wait_for_selector(".the-game .number")
+
+
+def test_regions_are_clicked_and_reached_by_keyboard_like_patches(page):
+    regions = page.locator(".the-regions .patch")
+    assert regions.count() == 3 and regions.first.evaluate("one => one.tagName") == "path"
+    regions.first.click()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    page.wait_for_function(
+        "[...document.querySelectorAll('.the-regions .patch')].map(x => x.getAttribute('aria-pressed')).join() "
+        "=== 'false,false,true'"
+    )
+    page.locator(".the-regions .number", has_text="cactus ").wait_for()
 
 
 def test_players_can_be_reached_by_keyboard(page):

@@ -13,9 +13,9 @@ TOP = Path(__file__).parent.parent
 # floor and from those below.
 FLOORS = (
     ("fixlip.masks", "fixlip.atomic", "fixlip.extras", "fixlip.progress", "fixlip.emoji.scenes", "fixlip.emoji.notes"),
-    ("fixlip.emoji.props", "fixlip.emoji.planted", "fixlip.emoji.by_hand"),
+    ("fixlip.regions", "fixlip.phrases", "fixlip.emoji.props", "fixlip.emoji.planted", "fixlip.emoji.by_hand"),
     ("fixlip.subject", "fixlip.files", "fixlip.triples"),
-    ("fixlip.encoders", "fixlip.pictures.fonts", "fixlip.pictures.drawing"),
+    ("fixlip.encoders", "fixlip.pictures.fonts", "fixlip.pictures.lines", "fixlip.pictures.drawing"),
     ("fixlip.game",),
     ("fixlip.answers",),
     ("fixlip.claims", "fixlip.scores", "fixlip.heatmap", "fixlip.subsets", "fixlip.terms", "fixlip.estimators.indices"),

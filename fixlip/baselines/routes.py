@@ -145,7 +145,7 @@ def chunks(tower: Tower, directions: Tensor) -> tuple[Tensor, ...]:
 
 
 def check_game(game: object, looks_inside: bool = True) -> None:
-    """ValueError unless this is a game of a model, and where that is asked for one whose layers are known."""
+    """ValueError unless this is a game of a model; where that is asked for, whose layers and players are known."""
     if not isinstance(game, Game):
         raise ValueError(
             f"game: got {type(game).__name__}, wanted a fixlip.Game: this method looks into the model, and asks it "
@@ -153,3 +153,9 @@ def check_game(game: object, looks_inside: bool = True) -> None:
         )
     if looks_inside:
         check_inside(game.encoder)
+        if not game.of_units:
+            image, text = game.subject.plurals
+            raise ValueError(
+                f"game: its players are {image} and {text}, and this method looks into the model, which knows its own "
+                "patches and tokens alone; leave out image_players and text_players."
+            )

@@ -13,6 +13,8 @@ from ..estimators.indices import SCORES
 from ..estimators.methods import Method, Request
 from ..masks import check_p
 from ..methods import METHODS, method_named
+from ..phrases import check_text_players
+from ..regions import check_image_players
 from . import console, options, output
 
 if TYPE_CHECKING:
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from ..explanation import Explanation
 
 SCENE = "scene:"
+_PLAYERS = ("image_players", "text_players")
 _LOG = logging.getLogger(__name__)
 # The maskings below are named here, since reading them from the library would load torch for --help; a test compares.
 
@@ -95,18 +98,7 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
     parser.add_argument("caption", metavar="CAPTION", nargs="?", help="the caption; a scene brings its own")
     parser.add_argument("--foil", metavar="CAPTION", help=_FOIL)
     _add_fit(parser)
-    parser.add_argument(
-        "--image-masking",
-        default="zero",
-        metavar="HOW",
-        help="what a removed patch becomes: zero, mean, blur; or drop, taken out",
-    )
-    parser.add_argument(
-        "--text-masking",
-        default="attention",
-        metavar="HOW",
-        help="what becomes of a removed token: hidden from attention (attention), taken out (remove), or unknown",
-    )
+    _add_rules(parser)
     parser.add_argument(
         "--out", default="explanation.html", type=Path, metavar="FILE", help="the result; default explanation.html"
     )
@@ -140,6 +132,31 @@ def _add_fit(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--basis", default="full", metavar="NAME", help="which pairs have interactions, see below")
 
 
+def _add_rules(parser: argparse.ArgumentParser) -> None:
+    """Who plays, and what becomes of who is absent."""
+    parser.add_argument(
+        "--image-players",
+        metavar="WHICH",
+        help="patches (the default), a grid such as 4x4, superpixels such as slic:50, or FILE.png, an indexed or grey "
+        "picture of the image's size whose values are labels of regions",
+    )
+    parser.add_argument(
+        "--text-players", default="tokens", metavar="WHICH", help="tokens (the default), or words of several tokens"
+    )
+    parser.add_argument(
+        "--image-masking",
+        default="zero",
+        metavar="HOW",
+        help="what a removed patch becomes: zero, mean, blur; or drop, taken out",
+    )
+    parser.add_argument(
+        "--text-masking",
+        default="attention",
+        metavar="HOW",
+        help="what becomes of a removed token: hidden from attention (attention), taken out (remove), or unknown",
+    )
+
+
 def run(given: argparse.Namespace) -> int:
     """Explain, write the result, and only then say what it is."""
     # Everything that can be refused is refused before the first model call; torch is imported only after the rest.
@@ -156,7 +173,7 @@ def run(given: argparse.Namespace) -> int:
     _LOG.info("%r, loaded in %.1f s", encoder, time.perf_counter() - start)
     if arguments["target_faithfulness"] is None and not given.quiet:
         # The foil's captions come on top; they take little.
-        told = {name: arguments[name] for name in ("budget", "estimator", "basis")}
+        told = {name: arguments[name] for name in ("budget", "estimator", "basis", *_PLAYERS)}
         console.note(f"{cost(encoder, image, caption, **told)}.")
     start = time.perf_counter()
     explanation = _explained(encoder, image, caption, foil, arguments, not given.quiet)
@@ -192,7 +209,7 @@ def _explained(
 
     if foil is None:
         return explain(encoder, image, caption, progress=progress, **arguments)
-    given = {name: arguments[name] for name in ("p", "budget", "index", "order", "seed")}
+    given = {name: arguments[name] for name in ("p", "budget", "index", "order", "seed", *_PLAYERS)}
     told = {name: value for name, value in given.items() if value is not None}
     return contrast(encoder, image, caption, foil, progress=progress, **told)
 
@@ -208,6 +225,8 @@ def _arguments(given: argparse.Namespace) -> dict[str, Any]:
         "order": None if given.order is None else options.whole(given.order, "order", 1),
         "basis": given.basis,
         "target_faithfulness": None if target is None else check_p(target, "target_faithfulness"),
+        "image_players": check_image_players(given.image_players),
+        "text_players": check_text_players(given.text_players),
         "seed": options.whole(given.seed, "seed", 0),
     }
 

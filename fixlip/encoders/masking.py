@@ -13,9 +13,9 @@ import numpy as np
 import torch
 
 from ..masks import BoolArray, IntArray
+from ..regions import NOBODY
 
 IMAGE_MASKINGS = ("zero", "mean", "blur", "drop")
-NOBODY = -1  # in a label map: the pixel is no player's, and is always removed
 
 
 def patch_regions(shape: tuple[int, int], grid: tuple[int, int], patch_size: int) -> IntArray:

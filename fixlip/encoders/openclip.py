@@ -19,11 +19,12 @@ import torch
 from numpy.typing import NDArray
 
 from ..masks import BoolArray, IntArray
+from ..regions import NOBODY
 from .adapter import Adapter, Float32Array, check_maskings, check_text, digest
 from .captions import Caption, stacked
 from .devices import check_process, choose_batch_size, choose_device
 from .images import ImageSource, read_image, seen_labels, view, widen
-from .masking import NOBODY, ImageMasker, whole_patches
+from .masking import ImageMasker, whole_patches
 from .openclip_captions import OpenClipReader
 from .vision import CELLS
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ..answers import Answers, Side
+from ..regions import touching
 from .budgets import check_kernel
 from .kernel import KernelSurrogate
 from .readout import Readout
@@ -34,6 +35,8 @@ def relevances_of(side: Side) -> Relevances:
 
     def fit() -> Relevances:
         neighbours = Neighbours.on_grid(*side.grid) if side.grid else None
+        if side.regions is not None:
+            neighbours = Neighbours(*touching(side.regions))
         return fit_relevances(side.masks, side.embeddings, neighbours, side.device)
 
     return side.fits.get("relevances", fit)

@@ -131,6 +131,7 @@ def _removals(bench: Bench, cells: BoolArray, tokens: list[list[int]]) -> Remova
 
 
 def _cells(game: Game, objects: int) -> BoolArray:
+    assert game.grid is not None  # of patches
     return np.stack([quadrant(game.grid, k) for k in range(objects)])
 
 

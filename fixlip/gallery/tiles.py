@@ -55,7 +55,7 @@ def _tile(entry: Entry, word: int | None) -> Image.Image:
     footer = [piece for line in _footer(entry, content, word) for piece in lines_of(line, _TEXT, _WIDTH - 2 * MARGIN)]
     sheet = Sheet(_WIDTH, plan.height + _LINE * len(footer) + 8)
     _head(sheet, entry.title, f"order {entry.order}: {heading_of(explanation, word)}")
-    if plan.grid:
+    if explanation.subject.has_places:
         draw_patches(sheet, explanation, content, plan.picture)
         draw_patch_values(sheet, explanation, content, plan, most=3)
     for player, box in plan.chips.items():

@@ -62,7 +62,7 @@ def compare(
     shown = dict(zip(names, (first, second), strict=True))
     if len(shown) != 2:
         raise ValueError(f"names: got {names!r}, wanted two different names.")
-    alike = (first.n_image, first.n_text) == (second.n_image, second.n_text)
+    alike = first.subject.has_players_of(second.subject)
     one_unit = first.unit_name == second.unit_name
     if difference and alike and one_unit:
         shown[f"{names[0]} minus {names[1]}"] = first - second

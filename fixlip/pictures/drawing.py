@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from .fonts import FINE, fit_font
+from .lines import Point as Point
+from .lines import dashes, stencil
 
 DEVICE = 2  # pixels of the result per CSS pixel
 
 Colour = tuple[int, int, int]
-Point = tuple[float, float]
 Box = tuple[float, float, float, float]
 Mark = tuple[str, tuple[Any, ...]]  # a method of `Sheet` and its arguments
 
@@ -192,7 +193,7 @@ class Sheet:
     def path(self, points: Sequence[Point], colour: Colour, width: float, dashed: bool = False) -> None:
         """A line through points, solid or dashed, with round joints."""
         self.marks.append(("path", (points, colour, width, dashed)))
-        pieces = _dashes(points, DASH, SPACE) if dashed else iter([points])
+        pieces = dashes(points, DASH, SPACE) if dashed else iter([points])
         radius = self._fine(width) / 2
         for piece in pieces:
             fine = [(p[0] * self.fine, p[1] * self.fine) for p in piece]
@@ -222,19 +223,11 @@ class Sheet:
         alpha = Image.fromarray(np.round(255 * opacity).astype(np.uint8)).resize(size, Image.Resampling.NEAREST)
         self.image.paste(layer, (left, top), alpha)
 
-
-def curve(start: Point, end: Point, steps: int = 48) -> list[Point]:
-    """A smooth curve that leaves `start` downwards and reaches `end` from above."""
-    lift = 0.45 * max(abs(end[1] - start[1]), 30.0)
-    (x0, y0), (x3, y3) = start, end
-    y1, y2 = y0 + lift, y3 - lift
-    points = []
-    for t in np.linspace(0, 1, steps):
-        s = 1 - t
-        x = s**3 * x0 + 3 * s * s * t * x0 + 3 * s * t * t * x3 + t**3 * x3
-        y = s**3 * y0 + 3 * s * s * t * y1 + 3 * s * t * t * y2 + t**3 * y3
-        points.append((float(x), float(y)))
-    return points
+    def area(self, loops: Sequence[Sequence[Point]], colour: Colour, opacity: float) -> None:
+        """Lay a colour of given opacity in 0..1 over what closed lines surround; those of holes run the other way."""
+        self.marks.append(("area", (loops, colour, opacity)))
+        mask, corner = stencil([[(x * self.fine, y * self.fine) for x, y in loop] for loop in loops], opacity)
+        self.image.paste(colour, corner, mask)
 
 
 def text_width(text: str, size: float) -> float:
@@ -282,21 +275,3 @@ def _pieces(word: str, size: float, width: float) -> Iterator[str]:
         yield word[:fitting]
         word = word[fitting:]
     yield word
-
-
-def _dashes(points: Sequence[Point], dash: float, space: float) -> Iterator[list[Point]]:
-    """Cut a line into dashes of equal length."""
-    piece, on, left = [points[0]], True, dash
-    for (x0, y0), (x1, y1) in zip(points, points[1:], strict=False):
-        length, at = math.hypot(x1 - x0, y1 - y0), 0.0
-        while length - at > left:
-            at += left
-            here = (x0 + (x1 - x0) * at / length, y0 + (y1 - y0) * at / length)
-            if on:
-                yield [*piece, here]
-            piece, on = [here], not on
-            left = dash if on else space
-        left -= length - at
-        piece.append((x1, y1))
-    if on and len(piece) > 1:
-        yield piece

@@ -13,13 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..claims import Names
-from ..masks import FloatArray
+from ..masks import FloatArray, IntArray
+from ..subject import Subject
 from .conditions import Condition, chosen_players, meaning_of
 from .drawing import Box, Point, lines_of, tell, text_width, wrap
 
 if TYPE_CHECKING:
     from ..expansion import Expansion
-    from ..subject import Subject
     from ..terms import Term
 
 Scale = float | tuple[float, float] | None
@@ -36,6 +36,7 @@ RULER_TEXT, RULER_STEP = 10.0, 15.0  # row and column numbers, and how close to 
 LEGEND_TEXT, SCALE_LINE, LINES_KEY = 11.0, 15.0, 34.0
 NARROW = 600  # on narrower cards the key to the lines takes a row of its own
 _MOST_PICTURE = 420.0  # longer side of the picture
+_DOT = 0.68  # where in its patch a line starts, from the top: below the number
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,7 @@ class Content:
         names: what the numbers are called.
         largest: the score that is told as 1.00; None for logits.
         meaning: what a number says, a line in the legend; empty where the unit says enough.
+        places: what image players are called.
     """
 
     values: FloatArray
@@ -63,6 +65,7 @@ class Content:
     names: Names
     largest: float | None
     meaning: str = ""
+    places: str = "patches"
 
     def told(self, value: float) -> str:
         """A number as this picture tells it."""
@@ -90,7 +93,7 @@ class Plan:
 
     Attributes:
         grid: (rows, columns) of the patches, or None where image players are chips.
-        picture: box of the patches; empty without a grid.
+        picture: box of the patches or regions; empty without.
         chips: box of every player that is a chip.
         lanes: of players that lines end at, the gaps between chips above through which the lines pass, from the top: x,
             and the upper and lower end of the row of chips.
@@ -98,6 +101,8 @@ class Plan:
         width, height: of the card.
         legend: whether there is one.
         tags: names of rows of chips, with where their middle right ends stand.
+        regions: the label map of regions, where these are the image players.
+        points: (n_image, 2), where in the picture they are written on, in shares of its width and height.
     """
 
     grid: tuple[int, int] | None
@@ -109,6 +114,16 @@ class Plan:
     lanes: dict[int, list[tuple[float, float, float]]] = field(default_factory=dict)
     legend: bool = True
     tags: tuple[tuple[str, Point], ...] = ()
+    regions: IntArray | None = None
+    points: FloatArray | None = None
+
+    def place_of(self, player: int) -> Point:
+        """A point of an image player that is no chip: where lines to it end, below what is written on it."""
+        if self.points is None:
+            left, top, right, bottom = self.box_of(player)
+            return (left + right) / 2, top + _DOT * (bottom - top)
+        (x, y), (left, top, right, bottom) = self.points[player], self.picture
+        return left + float(x) * (right - left), top + float(y) * (bottom - top)
 
     def box_of(self, player: int) -> Box:
         """Where a player is: its chip, or its patch."""
@@ -165,11 +180,12 @@ def content_of(
     values = explanation.condition(chosen) if chosen else own
     image, text = _pair(scale) if scale is not None else scales_of([(explanation, values)], scaling)
     drawn: list[Term] = []
-    if edges and explanation.order > 1 and not chosen and explanation.grid:
+    if edges and explanation.order > 1 and not chosen and explanation.subject.has_places:
         shown = explanation if inside.all() else explanation.second_order().restrict(np.flatnonzero(inside).tolist())
         drawn = shown.top(int(edges))
     names, largest, meaning = explanation.names, explanation.largest, meaning_of(explanation, chosen)
-    return Content(values, inside, chosen, drawn, float(image), float(text), names, largest, meaning)
+    places = explanation.subject.plurals[0]
+    return Content(values, inside, chosen, drawn, float(image), float(text), names, largest, meaning, places)
 
 
 def scales_of(shown: Iterable[tuple[Expansion, FloatArray]], scaling: str) -> tuple[float, float]:
@@ -244,8 +260,10 @@ def lay_out(
     ends = list(dict.fromkeys(ends))
     lined = {*ends, *beside}
     picture: Box = (MARGIN, top, MARGIN, top)
-    if subject.grid:
-        grid_rows, columns = subject.grid
+    whose = subject if isinstance(subject, Subject) else subject.subject
+    shape = whose.grid if whose.regions is None else whose.regions.shape
+    if shape:
+        grid_rows, columns = shape
         cell = min((width - 2 * MARGIN) / columns, _MOST_PICTURE / max(grid_rows, columns))
         w, h = cell * columns, cell * grid_rows
         picture = ((width - w) / 2, top, (width + w) / 2, top + h)
@@ -256,7 +274,9 @@ def lay_out(
         height += LINES_KEY
     lanes = _lay_out_lanes(chips, lines, ends, width)
     tags = tuple((tag, _beside(chips[players[0]])) for tag, players in rows_of(subject) if tag)
-    return Plan(subject.grid, picture, chips, legend_top, width, height, lanes, bool(rows), tags)
+    points = None if whose.regions is None else whose.region_points
+    placed: dict[str, Any] = {"tags": tags, "regions": whose.regions, "points": points}
+    return Plan(whose.grid, picture, chips, legend_top, width, height, lanes, bool(rows), **placed)
 
 
 def rows_of(subject: Subject | Expansion) -> tuple[tuple[str, range], ...]:
@@ -284,7 +304,7 @@ def _lay_out_chips(
     """
     room, gap, labels = width - 2 * MARGIN, LANE if ends else CHIP_GAP, chip_labels(subject)
     groups = [players for _, players in rows_of(subject)]
-    if not subject.grid:
+    if not (subject if isinstance(subject, Subject) else subject.subject).has_places:
         groups.insert(0, range(subject.n_image))
     lines: list[list[int]] = []
     sizes: dict[int, float] = {}

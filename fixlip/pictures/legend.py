@@ -31,7 +31,7 @@ def draw_legend(sheet: Sheet, content: Content, top: float) -> None:
         if name:
             sheet.text((x, top + h / 2), name, _END_TEXT, CARD, anchor)
     sheet.text((left + w + 12, top + 5), content.names.unit, LEGEND_TEXT, MUTED)
-    sides = content.names.sides
+    sides = content.places if content.names.sides[0] == "patches" else content.names.sides[0], content.names.sides[1]
     rows = {" and ".join(sides): content.image_scale}
     if not is_joint(content):
         rows = dict(zip(sides, (content.image_scale, content.text_scale), strict=True))

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from .areas import draw_areas, write_on_areas
 from .drawing import CARD, DARK, FAINT, INK, MUTED, NEUTRAL, Box, Colour, Sheet, mix, shorten, text_width
-from .layout import CHIP_TEXT, lay_out, lay_out_head
+from .layout import CHIP_TEXT, Plan, lay_out, lay_out_head
 from .pair import draw_grid, draw_head, draw_rulers
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def draw_masked(
     """Draw image and caption of a subject; absent patches are grey, absent words struck through.
 
     Args:
-        subject: whose players they are; the image players on a grid, and the image at hand.
+        subject: whose players they are; the image players on a grid or regions, and the image at hand.
         present: (n,) players that are present.
         title: headline, broken into lines where it is long.
         facts: what stands below it.
@@ -45,30 +46,41 @@ def draw_masked(
         an RGBA picture, opaque but for its rounded corners.
 
     Raises:
-        ValueError: if the image players form no grid, or there is no image to show.
+        ValueError: if it is not known where the image players are, or there is no image to show.
     """
-    if subject.grid is None or subject.image is None:
-        raise ValueError("subject: wanted image patches on a grid and the image itself; there is none.")
+    if not subject.has_places or subject.image is None:
+        raise ValueError("subject: wanted image patches on a grid and the image itself, or regions; there is none.")
     head = lay_out_head(title, facts, width)
     plan = lay_out(subject, head.height, width, rows=0)
     sheet = Sheet(plan.width, plan.height)
     draw_head(sheet, head)
     sheet.picture(plan.picture, Image.fromarray(subject.image))
-    rows, columns = subject.grid
     absent = ~np.asarray(present, bool)
-    grey = np.broadcast_to(np.array(_ABSENT, np.uint8), (rows, columns, 3))
-    sheet.tint(plan.picture, grey, absent[: subject.n_image].reshape(rows, columns).astype(np.float64))
-    draw_grid(sheet, plan.picture, rows, columns)
-    if rulers:
-        draw_rulers(sheet, plan)
-    for player, note in (notes or {}).items():
-        if player < subject.n_image:
+    _draw_absent(sheet, subject, absent[: subject.n_image], plan, rulers)
+    told = {player: note for player, note in (notes or {}).items() if player < subject.n_image}
+    if plan.regions is not None:
+        write_on_areas(sheet, plan, subject.labels, told)
+    else:
+        for player, note in told.items():
             left, top, _, _ = plan.box_of(player)
             sheet.box((left + 3, top + 3, left + 11 + text_width(note, _NOTE), top + 21), fill=CARD, radius=3)
             sheet.text((left + 7, top + 12), note, _NOTE, INK)
     for player, box in plan.chips.items():
         _draw_word(sheet, subject.labels[player], (notes or {}).get(player, ""), bool(absent[player]), box)
     return sheet.finish()
+
+
+def _draw_absent(sheet: Sheet, subject: Subject, absent: NDArray[np.bool_], plan: Plan, rulers: bool) -> None:
+    grey = np.broadcast_to(np.array(_ABSENT, np.uint8), (len(absent), 3))
+    if subject.grid is None:
+        assert plan.regions is not None
+        draw_areas(sheet, plan.picture, plan.regions, grey, absent.astype(np.float64))
+        return
+    rows, columns = subject.grid
+    sheet.tint(plan.picture, grey.reshape(rows, columns, 3), absent.reshape(rows, columns).astype(np.float64))
+    draw_grid(sheet, plan.picture, rows, columns)
+    if rulers:
+        draw_rulers(sheet, plan)
 
 
 def _draw_word(sheet: Sheet, label: str, note: str, absent: bool, box: Box) -> None:

@@ -109,8 +109,9 @@ def outlines_of(region: BoolArray) -> list[list[tuple[int, int]]]:
     Patches that touch at a corner alone have lines of their own.
     """
     padded = np.pad(region, 1)
+    within = padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
     ways: dict[tuple[int, int], list[tuple[int, int]]] = {}
-    for row, column in np.argwhere(region):
+    for row, column in np.argwhere(region & ~within):
         y, x = int(row), int(column)
         sides = (
             (padded[y, x + 1], (x, y), (x + 1, y)),

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from .areas import draw_areas, frame_area, write_on_areas
 from .conditions import Condition
 from .drawing import (
     CARD,
@@ -27,7 +28,6 @@ from .drawing import (
     Point,
     Sheet,
     colour_of,
-    curve,
     ink_on,
     mix,
     shorten,
@@ -55,6 +55,7 @@ from .layout import (
     ruler,
 )
 from .legend import draw_legend, is_joint, meaning_lines
+from .lines import curve
 from .picture import Picture, to_png
 from .words import alt_text, default_title
 
@@ -65,7 +66,6 @@ __all__ = ["Picture", "alt_text", "draw", "to_png"]
 
 _VALUE_TEXT, _NUMBER = 11.0, 10.5
 _PLUG = 10.0  # between the ends of lines
-_DOT = 0.68  # where in its patch a line starts, from the top: below the number
 _GRID_LINE = (240, 240, 242)
 _NO_PICTURE = (236, 237, 240)
 _ABSENT_INK = (170, 173, 181)
@@ -190,8 +190,9 @@ def painted(explanation: Expansion, content: Content, head: Head, plan: Plan) ->
     """What was chosen, with everything where the plan says."""
     sheet = Sheet(plan.width, plan.height)
     draw_head(sheet, head)
-    if plan.grid:
+    if explanation.subject.has_places:
         draw_patches(sheet, explanation, content, plan.picture)
+    if plan.grid:
         draw_rulers(sheet, plan)
     _draw_edges(sheet, content, plan)
     draw_patch_values(sheet, explanation, content, plan)
@@ -201,7 +202,10 @@ def painted(explanation: Expansion, content: Content, head: Head, plan: Plan) ->
     for tag, at in plan.tags:
         sheet.text(at, tag, TAG_TEXT, MUTED, anchor="rm")
     for player in content.condition:
-        sheet.frame(_grown(plan.box_of(player), 2))
+        if plan.regions is not None and player not in plan.chips:
+            frame_area(sheet, plan.picture, plan.regions, player)
+        else:
+            sheet.frame(_grown(plan.box_of(player), 2))
     if plan.legend:
         draw_legend(sheet, content, plan.legend_top)
     return sheet
@@ -222,19 +226,21 @@ def draw_head(sheet: Sheet, head: Head) -> None:
 
 
 def draw_patches(sheet: Sheet, explanation: Expansion, content: Content, picture: Box) -> None:
-    """The picture, pale, with tinted patches."""
-    rows, columns = explanation.grid or (1, 1)
+    """The picture, pale, with tinted patches or regions."""
     if explanation.image is None:
         sheet.box(picture, fill=_NO_PICTURE)
     else:
         sheet.picture(picture, pale(explanation.image))
-    shares = (content.values[: explanation.n_image] / content.image_scale).reshape(rows, columns)
-    inside = content.inside[: explanation.n_image].reshape(rows, columns)
+    shares, inside = content.values[: explanation.n_image] / content.image_scale, content.inside[: explanation.n_image]
     # Full colours from half the scale on would lie about size: hue is fixed, opacity grows with the value.
-    colours = np.where(shares[:, :, None] >= 0, POSITIVE, NEGATIVE).astype(np.uint8)
+    colours = np.where(shares[:, None] >= 0, POSITIVE, NEGATIVE).astype(np.uint8)
     opacity = FULL_TINT * np.clip(np.abs(shares), 0, 1)
     colours[~inside], opacity[~inside] = CARD, 0.86
-    sheet.tint(picture, colours, opacity)
+    if explanation.subject.regions is not None:
+        draw_areas(sheet, picture, explanation.subject.regions, colours, opacity)
+        return
+    rows, columns = explanation.grid or (1, 1)
+    sheet.tint(picture, colours.reshape(rows, columns, 3), opacity.reshape(rows, columns))
     draw_grid(sheet, picture, rows, columns)
 
 
@@ -270,16 +276,19 @@ def draw_rulers(sheet: Sheet, plan: Plan) -> None:
 
 def draw_patch_values(sheet: Sheet, explanation: Expansion, content: Content, plan: Plan, most: int = 6) -> None:
     """Numbers on the strongest patches, where there is room."""
+    values = np.where(content.inside, content.values, 0.0)[: explanation.n_image]
+    order = np.argsort(-np.abs(values), kind="stable")[:most]
+    told = {int(player): content.told(values[player]) for player in order if values[player]}
+    if plan.regions is not None:
+        write_on_areas(sheet, plan, explanation.labels, told)
+        return
     if not plan.grid or (plan.picture[2] - plan.picture[0]) / plan.grid[1] < 36:
         return  # numbers would not fit
-    values = np.where(content.inside, content.values, 0.0)[: explanation.n_image]
-    for player in np.argsort(-np.abs(values), kind="stable")[:most]:
-        if values[player]:
-            left, top, _, _ = plan.box_of(int(player))
-            told = content.told(values[player])
-            # On a plate of its own: lines of other patches may pass behind it.
-            sheet.box((left + 2, top + 2, left + 8 + text_width(told, _NUMBER), top + 17), fill=CARD, radius=3)
-            sheet.text((left + 5, top + 9.5), told, _NUMBER, INK)
+    for player, words in told.items():
+        left, top, _, _ = plan.box_of(player)
+        # On a plate of its own: lines of other patches may pass behind it.
+        sheet.box((left + 2, top + 2, left + 8 + text_width(words, _NUMBER), top + 17), fill=CARD, radius=3)
+        sheet.text((left + 5, top + 9.5), words, _NUMBER, INK)
 
 
 def _draw_edges(sheet: Sheet, content: Content, plan: Plan) -> None:
@@ -302,15 +311,10 @@ def _draw_edges(sheet: Sheet, content: Content, plan: Plan) -> None:
 
 def _line(plan: Plan, patch: int, token: int, x: float) -> list[Point]:
     """From a patch to the upper edge of a token's chip at `x`, between the chips that stand above it."""
-    points = [_start(plan, patch)]
+    points = [plan.place_of(patch)]
     for lane, upper, lower in plan.lanes[token]:
         points += [*curve(points[-1], (lane, upper)), (lane, lower)]
     return points + curve(points[-1], (x, plan.chips[token][1]))
-
-
-def _start(plan: Plan, patch: int) -> Point:
-    left, top, right, bottom = plan.box_of(patch)
-    return (left + right) / 2, top + _DOT * (bottom - top)
 
 
 def _end(content: Content, plan: Plan, patch: int, token: int) -> float:
@@ -319,7 +323,7 @@ def _end(content: Content, plan: Plan, patch: int, token: int) -> float:
     patches = [term.players[0] for term in content.edges if term.players[1] == token]
     if plan.lanes[token]:  # they have come through one gap
         return (left + right) / 2
-    patches.sort(key=lambda one: _start(plan, one))
+    patches.sort(key=plan.place_of)
     apart = min(_PLUG, (right - left - _PLUG) / len(patches))
     return (left + right) / 2 + apart * (patches.index(patch) - (len(patches) - 1) / 2)
 

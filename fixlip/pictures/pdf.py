@@ -112,6 +112,12 @@ class _Pen:
             colour = (*(colours[row, column] / 255), float(opacity[row, column]))
             self._add(self._patches.Rectangle(corner, w, h, facecolor=colour, linewidth=0))
 
+    def area(self, loops: Sequence[Sequence[Point]], colour: Colour, opacity: float) -> None:
+        whole = self._paths.Path.make_compound_path(
+            *(self._paths.Path([*loop, loop[0]], closed=True) for loop in loops)
+        )
+        self._add(self._patches.PathPatch(whole, facecolor=(*_rgb(colour), opacity), linewidth=0))
+
     def _add(self, patch: Any) -> None:
         patch.set_zorder(self._next())
         self._axes.add_patch(patch)

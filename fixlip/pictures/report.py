@@ -141,7 +141,7 @@ def _conditioned(explanation: Explanation) -> str:
     tokens = range(explanation.n_image, explanation.n_players)
     strongest = explanation.top(1)
     # Of two images there would be as many maps as patches.
-    if not explanation.grid or not strongest or hasattr(explanation, "sheet"):
+    if not explanation.subject.has_places or not strongest or hasattr(explanation, "sheet"):
         return ""
     scale = abs(strongest[0].value)
     tiles = []

@@ -81,6 +81,10 @@ class _Pen:
             cell = _box((left, top, left + w, top + h))
             self._add("rect", cell, fill=(red, green, blue), fill_opacity=float(opacity[row, column]))
 
+    def area(self, loops: Sequence[Sequence[Point]], colour: Colour, opacity: float) -> None:
+        line = " ".join("M" + " L".join(f"{x:.2f} {y:.2f}" for x, y in loop) + "Z" for loop in loops)
+        self._add("path", {"d": line}, fill=colour, fill_opacity=opacity, fill_rule="evenodd")
+
     def _text(self, shown: str, width: float, attributes: dict[str, Any]) -> None:
         # Readers without the font squeeze another into the same length, so that nothing runs into anything.
         length = {"textLength": width, "lengthAdjust": "spacingAndGlyphs"} if len(shown) > 1 else {}

@@ -16,7 +16,6 @@ from .drawing import (
     Colour,
     Point,
     Sheet,
-    curve,
     mix,
     text_width,
     wrap,
@@ -36,6 +35,7 @@ from .layout import (
     Plan,
 )
 from .legend import draw_legend, meaning_lines
+from .lines import curve
 from .pair import draw_chip, draw_head, draw_patch_values, draw_patches, draw_rulers, head_of
 
 if TYPE_CHECKING:

@@ -53,7 +53,8 @@ def alt_text(explanation: Expansion, condition: Condition = None, largest: float
     unit = "" if largest is None else f", {names.unit}{of_all}"
     grid = f" in {explanation.grid[0]} rows and {explanation.grid[1]} columns" if explanation.grid else ""
     named = ', "patch 2,1" is in row 2 and column 1' if "patch 2,1" in explanation.labels else ""
-    size = f"({explanation.n_image} patches{grid}{named}; {explanation.n_text} tokens)"
+    patches, tokens = explanation.subject.plurals
+    size = f"({explanation.n_image} {patches}{grid}{named}; {explanation.n_text} {tokens})"
     if condition is not None:
         chosen = chosen_players(explanation, condition)
         head = f'{words_of(explanation, chosen, largest)} in "{explanation.text}" {size}.{_rule(explanation)}'
