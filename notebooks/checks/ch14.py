@@ -63,7 +63,7 @@ def _followed(asked: Any) -> float:
 _WRONG_TESTS = [
     (
         lambda prefers, scenes: _followed(_asked(prefers, scenes, None)),
-        "this counts scenes in which a boat is seen; there both models are right to say so. Leave them out.",
+        "this counts scenes in which a boat is seen; there any model is right to say so. Leave them out.",
     ),
     (
         lambda prefers, scenes: _followed(_asked(prefers, scenes, True)),
