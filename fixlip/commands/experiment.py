@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..experiments.tables import CURVE_SCORES, EXPLAINED, KEYS, SCORES
-from . import console, knowledge, options, reproduce
+from . import console, knowledge, options, planted, reproduce
 
 NAMES = tuple(SCORES)
 _LIMIT = 100
@@ -33,6 +33,9 @@ experiments, each with all methods:
                       which of two words an object belongs to
   randomisation       does the explanation change when the model's weights become random, layer by layer? (slow, since
                       every level is another model to be asked; --limit 20 will do)
+  planted-shortcut, planted-reads, planted-binding
+                      does the explanation find what was planted in a scene: a badge, a written word, which colour
+                      belongs to which object? (--dataset emoji alone)
   runtime             how long does it take? (--limit 10 will do)
 """
 _FILES = """\
@@ -52,12 +55,13 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
         "experiment",
         help="run an experiment on many images, the paper's or another, and write a table",
         description="Run an experiment on many images, one of the paper's or another, and write a table.",
-        epilog="\n".join((_WHAT, _DATASETS, knowledge.HELP, reproduce.HELP, _columns(), _FILES)),
+        epilog="\n".join((_WHAT, planted.HELP, _DATASETS, knowledge.HELP, reproduce.HELP, _columns(), _FILES)),
         parents=[shared],
     )
-    names = (*NAMES, knowledge.NAME, reproduce.NAME)
+    names = (*NAMES, planted.NAME, knowledge.NAME, reproduce.NAME)
     parser.add_argument("name", metavar="NAME", choices=names, help=", ".join(names))
     parser.add_argument("--dataset", default="emoji", metavar="NAME", help="see below; default emoji")
+    planted.add(parser)
     reproduce.add(parser)
     knowledge.add(parser)
     parser.add_argument(
@@ -117,6 +121,8 @@ def run(given: argparse.Namespace) -> int:
     try:
         if given.name == reproduce.NAME:
             return reproduce.run(given, limit, workers, arguments)
+        if given.name == planted.NAME:
+            return planted.run(given, limit or _LIMIT, workers, arguments)
         of_knowledge = given.name == knowledge.NAME
         settings = (
             knowledge.settings(given, arguments) if of_knowledge else Settings(given.name, given.model, **arguments)

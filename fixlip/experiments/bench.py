@@ -18,7 +18,7 @@ from ..game import Game
 from ..methods import method_named
 from ..metrics.pointing_game import tokens_of
 from ..samples import FEWEST_MASKS, Samples, sample
-from .settings import ALL, FEWER, METAGAME, METHODS, NO_P, NONE, VALUES, WORD_BY_WORD, WORDS, Candidate
+from .settings import ALL, FEWER, METAGAME, NO_P, NONE, VALUES, WORD_BY_WORD, WORDS, Candidate, candidate
 
 # One set of masked images for all p and for Shapley indices, drawn from nearly all p.
 DRAWN_AT = SHAPLEY_MIXTURE
@@ -41,7 +41,9 @@ class Made:
     @property
     def says_nothing(self) -> bool:
         """Whether all its numbers are zero."""
-        return not (self.explanation.attributions.any() or self.explanation.pair_values.any())
+        one = self.explanation
+        numbers = (one.attributions, one.interactions, one.triples)
+        return not any(values.any() for values in numbers if values is not None)
 
 
 class Bench:
@@ -83,7 +85,7 @@ class Bench:
             KeyboardInterrupt: if it was interrupted: scores from fewer masks could not be compared.
         """
         if (name, p) not in self._made:
-            self._made[name, p] = self._make(METHODS[name], p)
+            self._made[name, p] = self._make(candidate(name), p)
         return self._made[name, p]
 
     def _make(self, one: Candidate, p: float) -> Made:
@@ -148,6 +150,9 @@ def run_baseline(game: Game, one: Candidate, p: float, seed: int = 0) -> Made:
     if one.options:
         explain = getattr(baselines, one.method.replace("-", "_"))
         explanation: Explanation = explain(game, **dict(one.options))
+    elif one.order == 3:
+        base = one.method.removeprefix("metagame-")
+        explanation = baselines.third_order(game, base, p, one.index, seed=seed)
     else:
         method = method_named(one.method)
         request = method.check(Request(p=p, index=one.index, order=one.order, seed=seed))

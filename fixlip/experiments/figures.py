@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..extras import need
+from . import planted_columns as planted
 from .settings import METHODS
 from .summary import Running
 
@@ -43,6 +44,7 @@ AXES = {
         "randomised", {"patches": "solid"}, ("weights random from the top down to", "rank correlation of the patches")
     ),
     "runtime": Axes("cost", {"encoding_seconds": "solid"}, ("passes of an encoder", "seconds in the encoders")),
+    **{name: Axes("", dict.fromkeys(scores, "solid")) for name, scores in planted.DRAWN.items()},
 }
 # Mean and error at each place along the figure, by method and score.
 Lines = dict[tuple[str, str], dict[Any, Running]]

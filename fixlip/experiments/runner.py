@@ -21,6 +21,8 @@ from .knowledge import KnowledgeSettings, study_of
 from .knowledge_report import draw_knowledge, page_of_knowledge
 from .labelled import labelled
 from .locks import locked
+from .planted import planted_items
+from .planted_columns import SCORES as PLANTED
 from .settings import ON_MOSAICS
 from .summary import left_out, page
 from .tables import Table, Tables, one_line, write_whole
@@ -101,6 +103,8 @@ def run(
 def _find(settings: AnySettings, dataset: str | Source, limit: int) -> Dataset:
     if isinstance(settings, KnowledgeSettings):
         return labelled(str(dataset), limit, settings.classes)
+    if settings.experiment in PLANTED:
+        return planted_items(settings.experiment, dataset, limit)
     loader = datasets.mosaics if settings.experiment in ON_MOSAICS else datasets.pairs
     return loader(dataset, limit)
 

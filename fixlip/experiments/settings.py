@@ -10,6 +10,8 @@ from ..estimators.budgets import MAX_SAMPLES
 from ..masks import check_count, check_p, check_seed
 from ..methods import METHODS as KNOWN
 from ..metrics.pointing_game import CELLS
+from .planted_columns import BINDING
+from .planted_columns import SCORES as PLANTED
 from .tables import SCORES
 
 EXPERIMENTS = tuple(SCORES)
@@ -88,6 +90,29 @@ METHODS = {
     }.items()
     if one.is_known
 }
+FIXLIP_3 = "FIxLIP, third order (weighted Banzhaf interactions)"
+# Asked where a truth was planted: of one word and a patch, third order says what second order does; of two words more.
+THIRD_ORDER = {
+    FIXLIP_3: Candidate("kernel", "banzhaf", 3, ALL),
+    "FIxLIP, third order, at the metagame's cost": Candidate("kernel", "banzhaf", 3, FEWER),
+    "metagame of Grad-ECLIP, third order (weighted Banzhaf interactions)": Candidate(
+        "metagame-grad-eclip", "banzhaf", 3
+    ),
+    "metagame of Grad-ECLIP, third order (Shapley interactions)": Candidate("metagame-grad-eclip", "shapley", 3),
+    "metagame of GAME, third order (Shapley interactions)": Candidate("metagame-game", "shapley", 3),
+    "metagame of MaskCLIP, third order (Shapley interactions)": Candidate("metagame-maskclip", "shapley", 3),
+}
+
+
+def methods_of(experiment: str) -> dict[str, Candidate]:
+    """The methods that an experiment compares, by name."""
+    third = THIRD_ORDER if experiment == BINDING else {FIXLIP_3: THIRD_ORDER[FIXLIP_3]}
+    return METHODS | third if experiment in PLANTED else METHODS
+
+
+def candidate(name: str) -> Candidate:
+    """The method of a name, of any experiment."""
+    return METHODS[name] if name in METHODS else THIRD_ORDER[name]
 
 
 @dataclass(frozen=True)
@@ -138,14 +163,15 @@ class Settings:
         """All that a table depends on, by name: "auto" resolved, methods included."""
         facts = {field.name: getattr(self, field.name) for field in fields(self)}
         facts |= {"device": encoder.device.type, "dtype": str(encoder.dtype).removeprefix("torch.")}
-        facts |= {"dataset": dataset, "methods": "; ".join(METHODS), "weights": encoder.fingerprint}
+        facts |= {"dataset": dataset, "methods": "; ".join(methods_of(self.experiment)), "weights": encoder.fingerprint}
         return {name: repr(value) for name, value in facts.items()}
 
 
 def explained(settings: Settings) -> list[tuple[str, float]]:
     """Method and p of every explanation of one image and caption, in the order in which they are made."""
-    at_every_p = [(name, p) for p in settings.ps for name, one in METHODS.items() if one.has_p]
-    return at_every_p + [(name, NO_P) for name, one in METHODS.items() if not one.has_p]
+    methods = methods_of(settings.experiment)
+    at_every_p = [(name, p) for p in settings.ps for name, one in methods.items() if one.has_p]
+    return at_every_p + [(name, NO_P) for name, one in methods.items() if not one.has_p]
 
 
 def measured_at(settings: Settings) -> tuple[float | str, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
+from . import planted_columns as planted
 from .tables import EXPLAINED, KEYS
 
 # The scores that are averaged; the table has them all.
@@ -15,9 +16,10 @@ SUMMARISED = {
     "context": ("change_spearman", "change_r2", "context_spearman", "context_change", "binding", "absent_share"),
     "randomisation": ("patches", "interactions"),
     "runtime": ("encoding_seconds", "fitting_seconds"),
+    **planted.SUMMARISED,
 }
 # What only methods have that predict, or only those of second order: without it they do not abstain, they have none.
-NOT_FOR_ALL = ("r2", "change_r2", "interactions")
+NOT_FOR_ALL = ("r2", "change_r2", "interactions", *planted.NOT_FOR_ALL)
 # What an experiment varies stands before p.
 GROUPED = {name: ("model", "method", *keys[2:], "p") for name, keys in KEYS.items()}
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..atomic import replacing
+from . import planted_columns as planted
 
 Value = str | float | int
 Row = dict[str, Value]
@@ -28,6 +29,7 @@ KEYS = {
     "context": ("method", "p"),
     "randomisation": ("method", "p", "randomised"),
     "runtime": ("method", "p", "budget"),
+    **planted.KEYS,
 }
 SCORES = {
     "insertion-deletion": ("aid", "aid_image", "mean_difference", "cost"),
@@ -44,6 +46,7 @@ SCORES = {
     ),
     "randomisation": ("patches", "interactions", "cost"),
     "runtime": ("encoding_seconds", "fitting_seconds", "cost"),
+    **planted.SCORES,
 }
 CURVE_KEYS, CURVE_SCORES = ("method", "p", "removed"), ("insert", "delete")
 EXPLAINED = {
@@ -98,6 +101,7 @@ EXPLAINED = {
     "removed": "share of the input that is removed",
     "insert": "normalised value of the subset that the explanation calls most similar",
     "delete": "normalised value of the subset that it calls least similar",
+    **planted.EXPLAINED,
 }
 
 

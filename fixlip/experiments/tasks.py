@@ -19,10 +19,12 @@ from ..metrics.curves import GRID_POINTS, Curves
 from ..metrics.pointing_game import PointingGame
 from ..samples import sample
 from ..subject import end_values
+from . import planted
 from .bench import Bench, Made, run_baseline
 from .context import answers, questions
 from .datasets import Item, LabelledMosaic, Pair
 from .knowledge import KnowledgeSettings, layouts_of, rows_of, study_of
+from .planted_columns import SCORES as PLANTED
 from .settings import METHODS, Settings, explained, measured_at, row_keys, timed
 from .tables import CURVE_KEYS, CURVE_SCORES, KEYS, SCORES, Layout, Row, Value, cell
 
@@ -259,6 +261,10 @@ def _seconds(taken: list[float], made: list[Made]) -> Scores:
     return dict(zip(SCORES["runtime"], taken, strict=False))
 
 
+def _planted(settings: Settings, encoder: Encoder, item: planted.PlantedItem, seed: int) -> Iterator[Result]:
+    return ((row, []) for row in planted.answers(settings, encoder, item, seed))
+
+
 TASKS: dict[str, Callable[[Settings, Encoder, Any, int], Iterator[Result]]] = {
     "insertion-deletion": _insertion_deletion,
     "pointing-game": _pointing_game,
@@ -266,4 +272,5 @@ TASKS: dict[str, Callable[[Settings, Encoder, Any, int], Iterator[Result]]] = {
     "context": _context,
     "randomisation": _randomisation,
     "runtime": _runtime,
+    **dict.fromkeys(PLANTED, _planted),
 }
