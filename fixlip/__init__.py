@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from . import metrics as metrics
     from . import pairs as pairs
     from . import pictures as pictures
+    from .anytime import rounds as rounds
     from .api import explain as explain
     from .classification import classify as classify
     from .contrasts import contrast as contrast
@@ -57,6 +58,7 @@ _HOME = {
     "explain": "api",
     "explain_all": "grid",
     "load": "encoders.loading",
+    "rounds": "anytime",
     "sample": "samples",
     "Subject": "subject",
 }
