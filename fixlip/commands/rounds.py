@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 # Where the first round takes longer than this, its picture is worth showing before the next one.
 SLOW_SECONDS = 1.0
+# Where nothing is forecast, rounds are shown after this; loading and warming up count, and are slow at first.
+PATIENCE_SECONDS = 5.0
 
 
 def takes_long(cost: Cost) -> bool:
@@ -30,7 +32,7 @@ class Rounds:
 
     Args:
         out: the result's file; only a report is written before the end.
-        always: from the first round on, however quick it was; otherwise as soon as a second has passed.
+        always: from the first round on, however quick it was; otherwise as soon as five seconds have passed.
         quiet: write, and say nothing.
     """
 
@@ -40,7 +42,7 @@ class Rounds:
 
     def __call__(self, explanation: Explanation) -> None:
         """Show the explanation after a round."""
-        if not (self._always or time.perf_counter() - self._start > SLOW_SECONDS):
+        if not (self._always or time.perf_counter() - self._start > PATIENCE_SECONDS):
             return
         self._always = True
         told = line(explanation)
