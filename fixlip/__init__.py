@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from . import pairs as pairs
     from . import pictures as pictures
     from .anygame import explain_game as explain_game
+    from .anytime import rounds as rounds
     from .api import explain as explain
     from .classification import classify as classify
     from .contrasts import contrast as contrast
@@ -59,6 +60,7 @@ _HOME = {
     "explain_all": "grid",
     "explain_game": "anygame",
     "load": "encoders.loading",
+    "rounds": "anytime",
     "sample": "samples",
     "Subject": "subject",
 }
@@ -66,7 +68,7 @@ _HOME = {
 # Packages, for whoever writes `fixlip.metrics` without importing it; `from fixlip import *` brings names, no packages.
 _ROOMS = ("baselines", "emoji", "metrics", "pairs", "pictures")
 # There for whoever writes `fixlip.Regions`, and not among the few names of `import *`.
-_BESIDE = ("Regions",)
+_BESIDE = ("Regions", "rounds")
 __all__ = [name for name in _HOME if name not in _BESIDE]
 
 

@@ -23,7 +23,7 @@ FLOORS = (
     ("fixlip.pictures", "fixlip.interchange", "fixlip.saving"),
     ("fixlip.difference", "fixlip.explanation"),
     ("fixlip.pictures.report", "fixlip.estimators", "fixlip.game_explanation"),
-    ("fixlip.samples", "fixlip.gridfiles"),
+    ("fixlip.samples", "fixlip.anytime", "fixlip.gridfiles"),
     ("fixlip.baselines", "fixlip.concepts", "fixlip.pictures.concepts"),
     ("fixlip.methods",),
     (
