@@ -59,7 +59,8 @@ class Sharpening(ipywidgets.HBox):
             nonlocal done
             done += count
             self._check(gives_way)
-            self._say(f"sharpening: {min(done, self.budget):,} of {self.budget:,} masked images", faithful)
+            so_far = min(done, 2 * samples.budget, self.budget)  # captions may be asked about, too, and count as well
+            self._say(f"sharpening: {so_far:,} of {self.budget:,} masked images", faithful)
 
         self.enough.layout.display = ""
         try:
