@@ -46,7 +46,7 @@ class ExplorerState(State):
     explanation = traitlets.Instance(Explanation)
     error = traitlets.Unicode()
 
-    def __init__(self, source: Samples | Explanation) -> None:
+    def __init__(self, source: object) -> None:
         if isinstance(source, Samples):
             super().__init__(samples=source, budget=source.budget, explanation=source.explain())
         elif isinstance(source, Explanation):
