@@ -18,7 +18,7 @@ from fixlip.triples import MOST_PLAYERS
 from .controls import labelled, side_by_side
 from .panel import Panel, State, callback, in_words
 from .readouts import bars, readout
-from .sharpening import Sharpening
+from .sharpening import Faithful, Sharpening
 from .views import COEFFICIENTS, PairView
 
 Rows = list[tuple[str, float, float | None]]
@@ -153,7 +153,7 @@ class Explorer(Panel):
             side_by_side(self.index, self.order, self.coefficients, self.scaling),
             side_by_side(self.view, self.table),
         ]
-        super().__init__(self.state, [*rows, *([self.sharpening] if self.sharpening else [])])
+        super().__init__(self.state, [*([self.sharpening] if self.sharpening else []), *rows])
         if self.state.samples is not None:
             for name in ("p", "budget", "index", "order"):
                 traitlets.link((self.state, name), (getattr(self, name), "value"))
@@ -250,14 +250,14 @@ class Explorer(Panel):
         self.cancel.layout.display = "none"  # "enough" does that, and keeps what is there
         self.sharpening.run(self.state.samples, lambda: self._waiting is not None, self._take)
 
-    def _take(self, samples: Samples) -> float | None:
+    def _take(self, samples: Samples) -> Faithful:
         """Show samples; the fit is made before the lock is taken."""
         state = self.state
         samples.explain(state.p, state.index, order=state.order)
         with self.lock:
             self.budget.max = max(self.budget.max, samples.budget)
             state.take(samples)
-            return state.explanation.expected_faithfulness
+        return lambda: state.explanation.expected_faithfulness
 
     def picture(self) -> Picture:
         """The static picture of the explanation shown, conditioned on what is selected."""
