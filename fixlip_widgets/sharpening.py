@@ -64,7 +64,7 @@ class Sharpening(ipywidgets.HBox):
             so_far = min(done, 2 * samples.budget, self.budget)  # captions may be asked about, too, and count as well
             told = f"sharpening: {so_far:,} of {self.budget:,} masked images"
             reached = faithful()
-            self._say(told if reached is None else f"{told}; shown: expected faithfulness (R²) {reached:.2f}")
+            self._say(told if reached is None else f"{told}, expected faithfulness {reached:.2f}")
 
         self.enough.layout.display = ""
         try:

@@ -149,7 +149,7 @@ def test_an_explorer_of_a_game_sharpens_while_its_sliders_answer(game, monkeypat
     assert gate.waiting.wait(30) and explorer.sharpening.enough.layout.display == ""
     first, explorer.p.value = explorer.state.explanation, 0.3
     assert (first.budget, explorer.state.explanation.budget, explorer.state.explanation.p) == (32, 32, 0.3)
-    told = f"48 of 128 masked images; shown: expected faithfulness (R²) {first.expected_faithfulness:.2f}"
+    told = f"48 of 128 masked images, expected faithfulness {first.expected_faithfulness:.2f}"
     assert told in explorer.sharpening.text.value
     explorer.order.value = 1
     gate.open.set()
