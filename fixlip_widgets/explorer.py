@@ -18,7 +18,7 @@ from fixlip.triples import MOST_PLAYERS
 from .controls import labelled, side_by_side
 from .panel import Panel, State, callback, in_words
 from .readouts import bars, readout
-from .sharpening import Sharpening
+from .sharpening import Faithful, Sharpening
 from .views import COEFFICIENTS, PairView
 
 Rows = list[tuple[str, float, float | None]]
@@ -46,13 +46,13 @@ class ExplorerState(State):
     explanation = traitlets.Instance(Explanation)
     error = traitlets.Unicode()
 
-    def __init__(self, source: Samples | Explanation) -> None:
+    def __init__(self, source: object) -> None:
         if isinstance(source, Samples):
             super().__init__(samples=source, budget=source.budget, explanation=source.explain())
         elif isinstance(source, Explanation):
             super().__init__(samples=None, explanation=source, p=source.p, index=source.index, order=source.order)
         else:
-            raise ValueError(f"source: got {type(source).__name__}, wanted Samples or an Explanation.")
+            raise ValueError(f"source: got {type(source).__name__}, wanted Samples or an Explanation, or a Game.")
 
     def take(self, samples: Samples) -> None:
         """Show samples with more masked images of the same pair, all of them if all were shown before."""
@@ -140,13 +140,32 @@ class Explorer(Panel):
         target_faithfulness: float | None = None,
         seed: int = 0,
     ) -> None:
-        self.sharpening = None
+        self.sharpening: Sharpening | None = None
         if not isinstance(source, Samples | Explanation) and hasattr(source, "embed_images"):
             self.sharpening = Sharpening(budget, target_faithfulness)
             source = self.sharpening.first(source, seed)
         elif (budget, target_faithfulness) != (None, None):
             raise ValueError("budget: wanted only with a game; samples and explanations have theirs.")
         self.state = ExplorerState(source)
+        self._make_controls()
+        rows = [
+            side_by_side(*([self.p, self.budget] if self.state.explanation.index != SCORES else []), self.caption),
+            side_by_side(self.index, self.order, self.coefficients, self.scaling),
+            side_by_side(self.view, self.table),
+        ]
+        super().__init__(self.state, [*([self.sharpening] if self.sharpening else []), *rows])
+        if self.state.samples is not None:
+            for name in ("p", "budget", "index", "order"):
+                traitlets.link((self.state, name), (getattr(self, name), "value"))
+        traitlets.link((self.scaling, "value"), (self.view, "scaling"))
+        traitlets.link((self.state, "coefficients"), (self.coefficients, "value"))
+        self.state.observe(self._show, ["explanation", "error", "coefficients"])
+        self.view.observe(self._show_table, ["selected", "second"])
+        self.caption.observe(self._ask, "value")
+        self._show(None)
+        self._go_on()
+
+    def _make_controls(self) -> None:
         explanation = self.state.explanation
         self.view = PairView.of_subject(explanation.subject)
         samples = self.state.samples
@@ -177,25 +196,6 @@ class Explorer(Panel):
             ipywidgets.Text(explanation.text, continuous_update=False, disabled=not can_ask), "caption"
         )
         self.table = ipywidgets.HTML()
-        super().__init__(
-            self.state,
-            [
-                side_by_side(*([self.p, self.budget] if has_index else []), self.caption),
-                side_by_side(self.index, self.order, self.coefficients, self.scaling),
-                side_by_side(self.view, self.table),
-                *([self.sharpening] if self.sharpening else []),
-            ],
-        )
-        for name in ("p", "budget", "index", "order"):
-            if not fixed:
-                traitlets.link((self.state, name), (getattr(self, name), "value"))
-        traitlets.link((self.scaling, "value"), (self.view, "scaling"))
-        traitlets.link((self.state, "coefficients"), (self.coefficients, "value"))
-        self.state.observe(self._show, ["explanation", "error", "coefficients"])
-        self.view.observe(self._show_table, ["selected", "second"])
-        self.caption.observe(self._ask, "value")
-        self._show(None)
-        self._go_on()
 
     @callback
     def _show(self, _: Any) -> None:
@@ -250,14 +250,14 @@ class Explorer(Panel):
         self.cancel.layout.display = "none"  # "enough" does that, and keeps what is there
         self.sharpening.run(self.state.samples, lambda: self._waiting is not None, self._take)
 
-    def _take(self, samples: Samples) -> float | None:
+    def _take(self, samples: Samples) -> Faithful:
         """Show samples; the fit is made before the lock is taken."""
         state = self.state
         samples.explain(state.p, state.index, order=state.order)
         with self.lock:
             self.budget.max = max(self.budget.max, samples.budget)
             state.take(samples)
-            return state.explanation.expected_faithfulness
+        return lambda: state.explanation.expected_faithfulness
 
     def picture(self) -> Picture:
         """The static picture of the explanation shown, conditioned on what is selected."""

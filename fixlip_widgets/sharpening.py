@@ -13,6 +13,8 @@ from fixlip.estimators.budgets import KERNEL_BUDGET, check_kernel
 from fixlip.masks import check_budget
 from fixlip.samples import BilinearGame, Samples
 
+Faithful = Callable[[], float | None]
+
 
 class _Ended(Exception):
     """The user has seen enough, or another job waits. What the game was asked meanwhile, it remembers."""
@@ -45,13 +47,13 @@ class Sharpening(ipywidgets.HBox):
         """Whether the user has seen enough."""
         return self._ended.is_set()
 
-    def run(self, samples: Samples, gives_way: Callable[[], bool], show: Callable[[Samples], float | None]) -> None:
+    def run(self, samples: Samples, gives_way: Callable[[], bool], show: Callable[[Samples], Faithful]) -> None:
         """Show samples with more and more masked images, as a job in the background.
 
         Args:
             samples: what there is.
             gives_way: whether another job waits.
-            show: shows samples; gives the faithfulness to be expected of what is shown.
+            show: shows samples, and gives a function that tells the faithfulness of whatever is shown then.
         """
         done, faithful = samples.budget, show(samples)
 
@@ -59,26 +61,27 @@ class Sharpening(ipywidgets.HBox):
             nonlocal done
             done += count
             self._check(gives_way)
-            self._say(f"sharpening: {min(done, self.budget):,} of {self.budget:,} masked images", faithful)
+            so_far = min(done, 2 * samples.budget, self.budget)  # captions may be asked about, too, and count as well
+            told = f"sharpening: {so_far:,} of {self.budget:,} masked images"
+            reached = faithful()
+            self._say(told if reached is None else f"{told}, expected faithfulness {reached:.2f}")
 
         self.enough.layout.display = ""
         try:
-            self._check(gives_way)
+            advance(0)
             for grown in sharpen(samples, self.budget, self._target, progress=advance):
                 if grown is not samples:
                     samples, done, faithful = grown, grown.budget, show(grown)
-                self._check(gives_way)
                 advance(0)
         except _Ended:
             pass
         finally:
             self.enough.layout.display = "none"
-            self._say(f"{samples.budget:,} masked images", faithful)
+            self._say(f"{samples.budget:,} masked images")
 
     def _check(self, gives_way: Callable[[], bool]) -> None:
         if self.ended or gives_way():
             raise _Ended
 
-    def _say(self, text: str, faithful: float | None) -> None:
-        told = text if faithful is None else f"{text}, expected faithfulness (R²) {faithful:.2f}"
-        self.text.value = f'<div role="status">{html.escape(told)}</div>'
+    def _say(self, text: str) -> None:
+        self.text.value = f'<div role="status">{html.escape(text)}</div>'
