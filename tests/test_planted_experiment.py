@@ -166,6 +166,15 @@ def test_lower_orders_make_their_best_guess():
     assert scores["words"] == pytest.approx((0.7 + 0.5 - 0.2 + 0.4) / 2)
 
 
+def test_the_control_asks_about_the_same_words_where_they_do_not_belong_together():
+    # In "a blue fish and a red key" the colours stand in each other's place.
+    swapped = dataclasses.replace(ASKED, colours=(BLUE, RED))
+    foil = third_order({(0, BLUE, FISH): -1.0, (1, BLUE, FISH): -1.0, (5, RED, KEY): 0.5, (5, BLUE, KEY): 9.0})
+    assert ASKED.control(third_order(dict.fromkeys(TERMS, 2.0)), swapped, foil) == pytest.approx(2 + 1.5 / 3)
+    one = first_order(np.arange(6.0))
+    assert ASKED.control(one, swapped, one) == 0
+
+
 # ---- runs
 
 
@@ -196,6 +205,13 @@ def test_rows_are_what_the_library_says(fault, tmp_path, few_methods):
     planted = np.array([key in terms for key in keys])
     effect = game(np.ones((1, game.n_players), bool))
     effect = float(effect[0]) - float(other(np.ones((1, other.n_players), bool))[0])
+    if fault == "binding":
+        moved = samples.with_caption(other, progress=False).explain(0.4, order=3)
+        at = [other.labels.index(word) for word in scene.words]
+        places = dict(zip([n + names[n:].index(word) for word in scene.words], at, strict=True))
+        control = np.mean([found[3].triples[k, i, j] - moved.triples[k, places[i], places[j]] for k, i, j in terms])
+        (row,) = (row for row in rows if row["method"] == FIXLIP_3)
+        assert float(row["control"]) == pytest.approx(control, abs=1e-5)
     for row in rows:
         assert float(row["chance"]) == pytest.approx(planted.mean(), abs=1e-5)
         assert float(row["effect"]) == pytest.approx(effect, abs=1e-3)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -74,8 +74,26 @@ class Question:
         terms, n = self.scene.terms(self.game, self.game.grid), self.game.n_image
         if self.scene.fault != "binding":
             return Evidence.of(terms, n)
-        tokens = [name.strip().lower() for name in self.game.labels[n:]]
-        return Binding.of(terms, n, [n + tokens.index(word) for word in self.scene.objects])
+        return Binding.of(terms, n, self._players(self.game)[1::2])
+
+    def _players(self, game: Game) -> list[int]:
+        """Where the planted words stand in a caption."""
+        tokens = [name.strip().lower() for name in game.labels[game.n_image :]]
+        return [game.n_image + tokens.index(word) for word in self.scene.words]
+
+    def scores(self, bench: Bench, name: str, p: float) -> tuple[dict[str, float], float]:
+        """A method's scores, none where it gives only zeros, and its cost; ValueError if it fails."""
+        made = bench.explain(name, p)
+        cost = float(made.images + made.passes)
+        if made.says_nothing:
+            return {}, cost
+        found = self.truth.scores(made.explanation)
+        if isinstance(self.truth, Binding):
+            other = bench.of(self.scene.foil)
+            players = self._players(other.game)
+            swapped = replace(self.truth, colours=tuple(players[::2]), nouns=tuple(players[1::2]))
+            found["control"] = self.truth.control(made.explanation, swapped, other.explain(name, p).explanation)
+        return found, cost
 
     def facts(self) -> dict[str, float]:
         """What is the same for all methods."""
@@ -111,17 +129,16 @@ def answers(settings: Settings, encoder: Encoder, item: PlantedItem, seed: int) 
     for name, p in explained(settings):
         row: Row = {"caption": scene.caption, "method": name, "p": p}
         row.update((fact, value) for fact, value in facts.items() if fact in SCORES[settings.experiment])
-        row.update(_answer(asked.truth, bench, name, p))
+        row.update(_answer(asked, bench, name, p))
         yield row
 
 
-def _answer(truth: Evidence | Binding, bench: Bench, name: str, p: float) -> dict[str, float]:
+def _answer(asked: Question, bench: Bench, name: str, p: float) -> dict[str, float]:
     """A method's scores and cost; if it fails or gives only zeros, what counts for that."""
-    silence = truth.silence(candidate(name).order) | {"silent": 1.0, "cost": NONE}
+    silence = asked.truth.silence(candidate(name).order) | {"silent": 1.0}
     try:
-        made = bench.explain(name, p)
-        cost = {"cost": float(made.images + made.passes)}
-        return silence | cost if made.says_nothing else truth.scores(made.explanation) | {"silent": 0.0} | cost
+        found, cost = asked.scores(bench, name, p)
     except ValueError as error:  # of this method; the others go on
         logger.info("a method abstained: %s", error)
-        return silence
+        found, cost = {}, NONE
+    return (found | {"silent": 0.0} if found else silence) | {"cost": cost}

@@ -14,6 +14,7 @@ SCORES = {
         "bound",
         "crossed",
         "together",
+        "control",
         "words",
         "silent",
         "chance",
@@ -30,13 +31,13 @@ MODELS = {
 }
 # By which score of a scene the two are told apart.
 SEPARATES = {SHORTCUT: "patches", READS: "patches", BINDING: "bound"}
-ALSO_SEPARATES = {SHORTCUT: (), READS: (), BINDING: ("together", "words")}
+ALSO_SEPARATES = {SHORTCUT: (), READS: (), BINDING: ("control", "together", "words")}
 OWN_ANSWER, ENUMERATED = "the model's own answer", "whole objects as players, enumerated"
 KEYS = dict.fromkeys(SCORES, ("method", "p"))
 SUMMARISED = {
     SHORTCUT: ("patches", "first", "pairs", "silent"),
     READS: ("patches", "first", "pairs", "silent"),
-    BINDING: ("triples", "first", "crossed", "bound", "together", "words", "silent"),
+    BINDING: ("triples", "first", "crossed", "bound", "together", "control", "words", "silent"),
 }
 # Without a unit, so that all methods stand in one picture.
 DRAWN = {
@@ -63,6 +64,9 @@ EXPLAINED = {
     "together": "triples of colour words with their own objects' words minus those with the other's, on the patches of "
     "both objects, mean, logits or scores: unlike `bound` it has no part in where a colour is seen, which a bag of "
     "words knows, too; for lower orders it is 0",
+    "control": "mean over the planted triples minus mean over the same words and patches in the explanation of the "
+    "caption with the colours swapped, where they do not belong together, logits or scores; it takes a second "
+    "explanation, which the cost does not count",
     "words": "interaction of the colour words with their own objects' words, minus that with the other's, mean, logits",
     "silent": "1 where a method failed or gave only zeros; then areas count 0.5, `first` counts as by chance, and a "
     "difference as 0",
@@ -80,6 +84,7 @@ TOGETHER = {
     "alarms, to be held against chance",
     "separation": "how well a method tells the faulty model from the clean one: area under the ROC curve over scenes, "
     "by `patches`, with binding by `bound`, and for the model's own answer by `effect`; 0.5 is chance",
+    "separation by control": "the same by `control`",
     "separation by together": "the same by `together`",
     "separation by words": "the same by `words`",
     "silent": "in how many scenes a method failed or gave only zeros; then areas count 0.5, `first` counts as by "

@@ -184,7 +184,7 @@ def _chance(found: Compared) -> dict[str, str]:
     cells = {"method": "chance", "p": DASH, "separation": "0.500"} | apart
     for end in ("", ", clean", ", not shown"):
         cells |= {f"{name}{end}": "0.500" for name in ("patches", "pairs", "triples", "crossed")}
-        cells |= {f"{name}{end}": "0.000" for name in ("bound", "together", "words")}
+        cells |= {f"{name}{end}": "0.000" for name in ("bound", "together", "control", "words")}
         cells[f"first{end}"] = f"{_running(rows, 'chance').mean:.3f}"
     return cells
 

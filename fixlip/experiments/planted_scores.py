@@ -169,9 +169,27 @@ class Binding:
             "words": self._words(explanation),
         }
 
+    def control(self, explanation: Explanation, swapped: Binding, foil: Explanation) -> float:
+        """What a method says of the planted triples, less what it says of the same words and patches in the foil.
+
+        Args:
+            explanation: of the caption.
+            swapped: where the same words stand in the foil, the caption with the colours swapped.
+            foil: its explanation.
+        """
+        return float((self.triples(explanation) - swapped.triples(foil))[self.is_planted].mean())
+
     def silence(self, order: int) -> dict[str, float]:
         """What counts where a method of this order says nothing."""
-        return {"triples": 0.5, "first": self.chance, "bound": 0.0, "crossed": 0.5, "together": 0.0, "words": NONE}
+        return {
+            "triples": 0.5,
+            "first": self.chance,
+            "bound": 0.0,
+            "crossed": 0.5,
+            "together": 0.0,
+            "control": 0.0,
+            "words": NONE,
+        }
 
     def _together(self, values: FloatArray) -> float:
         """Right pairs of words minus wrong ones, on the patches of either object."""
