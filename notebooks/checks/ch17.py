@@ -62,8 +62,8 @@ def _unclipped(box: Any, width: int, height: int) -> float:
 EXERCISES["17.1"] = Exercise(
     cases=_boxes,
     reference=_seen,
-    hint="the square has the shorter side's length and lies in the middle: its left edge is (width - side) / 2, its top "
-    "(height - side) / 2. Cut the box with it, and divide the area left by the box's own.",
+    hint="the square has the shorter side's length and lies in the middle: its left edge is (width - side) / 2, its "
+    "top (height - side) / 2. Cut the box with it, and divide the area left by the box's own.",
     mistakes=[
         (lambda box, width, height: 1.0, "this is 1 for every box: what lies outside the square is cut off."),
         (_at_the_corner, "your square begins in the corner; the crop is in the middle."),
@@ -94,16 +94,12 @@ def _plans(rng: Any) -> Any:
 
 EXERCISES["17.2"] = Exercise(
     cases=_plans,
-    reference=lambda images, captions, regions, words, budget: (
-        images * min(budget, 2**regions) + captions * 2**words
-    ),
+    reference=lambda images, captions, regions, words, budget: images * min(budget, 2**regions) + captions * 2**words,
     hint="a picture has 2 ** regions masks, of which at most the budget is encoded; a caption has 2 ** words, all of "
     "them. Each picture and each caption is encoded once, whatever it is paired with.",
     mistakes=[
         (
-            lambda images, captions, regions, words, budget: (
-                images * captions * (min(budget, 2**regions) + 2**words)
-            ),
+            lambda images, captions, regions, words, budget: images * captions * (min(budget, 2**regions) + 2**words),
             "this encodes every pair anew; a grid encodes each picture and each caption once.",
         ),
         (
