@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from . import metrics as metrics
     from . import pairs as pairs
     from . import pictures as pictures
+    from .anygame import explain_game as explain_game
+    from .anytime import rounds as rounds
     from .api import explain as explain
     from .classification import classify as classify
     from .contrasts import contrast as contrast
@@ -56,14 +58,18 @@ _HOME = {
     "contrast": "contrasts",
     "explain": "api",
     "explain_all": "grid",
+    "explain_game": "anygame",
     "load": "encoders.loading",
+    "rounds": "anytime",
     "sample": "samples",
     "Subject": "subject",
 }
 
 # Packages, for whoever writes `fixlip.metrics` without importing it; `from fixlip import *` brings names, no packages.
 _ROOMS = ("baselines", "emoji", "metrics", "pairs", "pictures")
-__all__ = [*_HOME]
+# There for whoever writes `fixlip.Regions`, and not among the few names of `import *`.
+_BESIDE = ("Regions", "rounds")
+__all__ = [name for name in _HOME if name not in _BESIDE]
 
 
 def __getattr__(name: str) -> Any:
@@ -75,4 +81,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__, *_ROOMS})
+    return sorted({*globals(), *_HOME, *_ROOMS})

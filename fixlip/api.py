@@ -5,11 +5,13 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from .answers import text_budget
+from .anytime import FEWEST_TO_JUDGE, FIRST_ROUND, LEAST_GAIN, rounds
 from .encoders.images import ImageSource
 from .encoders.protocol import AnyEncoder
 from .estimators.methods import PASSES, Method, Request
@@ -23,9 +25,10 @@ from .samples import Samples, sample
 
 # Shapley indices average over all p, so masks for them are drawn from nearly all.
 SHAPLEY_MIXTURE = (0.1, 0.3, 0.5, 0.7, 0.9)
-_FIRST_ROUND, _TARGET_BUDGET = 64, 4096
-# A round that raises the expected R squared by less than this is the last: the rest is of higher order.
-_LEAST_GAIN = 0.005
+_TARGET_BUDGET = 4096
+
+# What is done with the explanation after each round.
+OnRound = Callable[[Explanation], object] | None
 
 
 def explain(
@@ -44,6 +47,7 @@ def explain(
     text_players: AnyTextPlayers = "tokens",
     seed: int = 0,
     progress: bool = True,
+    on_round: OnRound = None,
 ) -> Explanation:
     """Explain why a model finds an image and a caption similar.
 
@@ -80,6 +84,9 @@ def explain(
         text_players: "tokens", "words" or phrases: see `fixlip.Game`.
         seed: of the masks, a whole number.
         progress: show a bar if it takes long.
+        on_round: with "kernel": encode in rounds of 32, 64, 128, ... masked images, and call this with the explanation
+            after each; the last is the one that is returned. For pictures of slow models that sharpen: see
+            `fixlip.rounds`.
 
     Returns:
         interactions of second order (Baniecki et al., NeurIPS 2025), in logits; with a baseline what that gives.
@@ -91,13 +98,15 @@ def explain(
     request = method.check(Request(p, index or "", order or 0, basis, budget, seed, progress))
     if target_faithfulness is not None and (estimator, request.index) != ("kernel", "banzhaf"):
         raise ValueError('target_faithfulness: wanted only with the estimator "kernel" and the index "banzhaf".')
+    if on_round is not None and estimator != "kernel":
+        raise ValueError('on_round: wanted only with the estimator "kernel".')
     game = Game(encoder, image, text, image_players=image_players, text_players=text_players)
-    if target_faithfulness is not None:
-        target = check_p(target_faithfulness, "target_faithfulness")
-        most = method.for_game(game, Request(budget=budget or _TARGET_BUDGET)).budget
-        assert most is not None
-        return _until_faithful(game, request, target, most)
-    return _run(method, game, method.for_game(game, request))
+    if target_faithfulness is None and on_round is None:
+        return _run(method, game, method.for_game(game, request))
+    target = None if target_faithfulness is None else check_p(target_faithfulness, "target_faithfulness")
+    if budget is None and target is not None:
+        request = replace(request, budget=_TARGET_BUDGET)
+    return _in_rounds(method, game, method.for_game(game, request), target, on_round)
 
 
 def _run(method: Method, game: Game, request: Request) -> Explanation:
@@ -105,8 +114,12 @@ def _run(method: Method, game: Game, request: Request) -> Explanation:
     if method.needs == "game":
         return method.run(game, request)
     assert request.budget is not None
-    drawn = request.p if request.index == "banzhaf" else SHAPLEY_MIXTURE
-    return _explained(sample(game, request.budget, drawn, request.seed, progress=request.progress), method, request)
+    samples = sample(game, request.budget, _drawn_at(request), request.seed, progress=request.progress)
+    return _explained(samples, method, request)
+
+
+def _drawn_at(request: Request) -> float | tuple[float, ...]:
+    return request.p if request.index == "banzhaf" else SHAPLEY_MIXTURE
 
 
 def _explained(samples: Samples, method: Method, request: Request) -> Explanation:
@@ -114,23 +127,32 @@ def _explained(samples: Samples, method: Method, request: Request) -> Explanatio
     return samples.explain(r.p, r.index, order=r.order, estimator=method.name, basis=r.basis)
 
 
-def _until_faithful(game: Game, request: Request, target: float, most: int) -> Explanation:
-    """Explain from twice as many masked images in every round, until that is faithful enough."""
-    asked, before = min(_FIRST_ROUND, most), -np.inf
-    samples = sample(game, asked, request.p, request.seed, progress=request.progress)
-    while True:
-        explanation = samples.explain(request.p, order=request.order)
-        reached, interrupted = explanation.expected_faithfulness, samples.budget < min(asked, 2**game.n_image)
-        if reached is None or reached >= target or interrupted:
-            return explanation
-        spent, no_gain = samples.budget >= most, reached - before < _LEAST_GAIN
-        if spent or no_gain or samples.image_side.exact:
-            why = "allow a larger budget." if spent else "more would not help, since the rest is of higher order."
-            told = f"{reached:.3f} instead of {target:g} with {samples.budget:,} masked images"
-            warnings.warn(f"target_faithfulness: {told}; {why}", stacklevel=3)
-            return explanation
-        asked, before = min(2 * samples.budget, most), reached
-        samples = samples.extend(asked - samples.budget, progress=request.progress)
+def _in_rounds(method: Method, game: Game, request: Request, target: float | None, on_round: OnRound) -> Explanation:
+    """Explain from twice as many masked images in every round, until that is faithful enough or the budget is spent."""
+    assert request.budget is not None
+    drawn, first = _drawn_at(request), FIRST_ROUND if on_round else FEWEST_TO_JUDGE
+    options: dict[str, Any] = {"first": first, "target_faithfulness": target, "order": request.order}
+    explanation, reached, before = None, -np.inf, -np.inf
+    try:
+        for samples in rounds(game, request.budget, drawn, request.seed, progress=request.progress, **options):
+            explanation = _explained(samples, method, request)
+            faithful = explanation.expected_faithfulness
+            before, reached = reached, np.nan if faithful is None else faithful
+            if on_round is not None:
+                on_round(explanation)
+    except KeyboardInterrupt:  # anywhere but in the encoding, which keeps what it has
+        if explanation is None:
+            raise
+        warnings.warn(f"interrupted: going on with {explanation.budget:,} masked images.", stacklevel=3)
+        return explanation
+    assert explanation is not None
+    spent, no_gain = samples.budget >= request.budget, reached - before < LEAST_GAIN or samples.image_side.exact
+    # What has neither spent its budget nor ceased to gain was interrupted, and said so.
+    if target is not None and reached < target and (spent or no_gain):
+        why = "allow a larger budget." if spent else "more would not help, since the rest is of higher order."
+        told = f"{reached:.3f} instead of {target:g} with {samples.budget:,} masked images"
+        warnings.warn(f"target_faithfulness: {told}; {why}", stacklevel=3)
+    return explanation
 
 
 @dataclass(frozen=True)

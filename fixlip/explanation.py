@@ -361,7 +361,7 @@ class Explanation(Expansion):
     # ---- interchange and files
 
     def to_shapiq(self) -> Any:
-        """A `shapiq.InteractionValues` with the same numbers; needs shapiq installed (see `fixlip.interchange`).
+        """A `shapiq.InteractionValues` with the same numbers and their p; needs shapiq (see `fixlip.interchange`).
 
         Raises:
             ValueError: if they are scores, or of an index that shapiq does not have.
@@ -371,7 +371,7 @@ class Explanation(Expansion):
                 f"to_shapiq: the numbers of {self._method} are no Banzhaf or Shapley interactions of the similarity, "
                 "and shapiq has no name for them."
             )
-        return to_shapiq(self, self.index, estimated=self.estimator != "exact", budget=self.budget)
+        return to_shapiq(self, self.index, self.p, estimated=self.estimator != "exact", budget=self.budget)
 
     @classmethod
     def from_shapiq(cls, values: Any, subject: Subject, p: float | None = None) -> Explanation:
@@ -380,17 +380,18 @@ class Explanation(Expansion):
         Args:
             values: from shapiq; entries that are missing count as zero.
             subject: whose players they are.
-            p: presence probability, for Banzhaf indices; one half by default. Shapley indices have none.
+            p: presence probability, for Banzhaf indices; by default that of values that know it, as those of
+                `to_shapiq` do, and else one half. Shapley indices have none.
 
         Raises:
             ValueError: if the index is not one that an Explanation can hold, the number of players differs, or a p is
-                given where none has a meaning.
+                given where none has a meaning, or another than the values are of.
         """
-        found = from_shapiq(values, subject.n_players)
+        found = from_shapiq(values, subject.n_players, p)
         numbers = (found.constant, found.attributions, found.interactions)
         how: dict[str, Any] = {"index": found.index, "order": found.order, "budget": values.estimation_budget}
         how["triples"] = found.triples
-        return cls(*numbers, subject, p=0.5 if p is None else p, estimator="shapiq", **how)
+        return cls(*numbers, subject, p=found.p, estimator="shapiq", **how)
 
     @classmethod
     def from_heatmap(

@@ -23,6 +23,7 @@ from .encoders.players import ImagePlayers
 from .encoders.players import image_players as image_players_of
 from .encoders.players import text_players as text_players_of
 from .encoders.protocol import AnyEncoder, check_is_encoder, note_of
+from .extras import need
 from .masks import BoolArray, FloatArray, check_masks, distinct, pack
 from .phrases import AnyTextPlayers, check_text_players
 from .progress import Progress, advancing
@@ -227,6 +228,22 @@ class Game:
         shown: dict[str, Any] = {"grid": self.grid, "image": self.image, "text": self.text, "regions": regions}
         units = ("patch" if self.grid else "region", ours[1].unit)
         return Subject(self.n_image, self.n_text, self.labels, model=name, origins=(image, text), units=units, **shown)
+
+    def to_shapiq(self, normalize: bool = True) -> Any:
+        """This game as a `shapiq.Game` that any approximator there takes; needs shapiq installed.
+
+        Players are those of the image and then those of the caption, by their labels; shared ones end in their number.
+
+        Args:
+            normalize: give values less that of the empty coalition (`normalization_value`), which is then asked for.
+
+        Raises:
+            ValueError: if shapiq is not installed.
+        """
+        need("shapiq", "to_shapiq")
+        from .shapiq_classes import SharedGame
+
+        return SharedGame(self, normalize)
 
     # ---- embeddings
 

@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from scipy import ndimage
 
 from .extras import need
 from .masks import FloatArray, IntArray
@@ -241,6 +240,8 @@ def touching(labels: IntArray) -> tuple[IntArray, IntArray, FloatArray]:
 
 def inner_points(labels: IntArray, count: int) -> FloatArray:
     """A point well inside each region, farthest from its rim: (x, y) in shares of width and height, (count, 2)."""
+    from scipy import ndimage  # here, so that `import fixlip` stays quick
+
     height, width = labels.shape
     points = np.zeros((count, 2))
     for number, place in enumerate(ndimage.find_objects(labels + 1, count)):

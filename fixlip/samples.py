@@ -52,7 +52,7 @@ def sample(
     p: float | tuple[float, ...] = MIXTURE,
     seed: int = 0,
     *,
-    progress: bool = True,
+    progress: Progress = True,
     on_interrupt: str = "keep",
 ) -> Samples:
     """Ask the model about masked images and masked captions.
@@ -111,7 +111,9 @@ def sample_image(
     return _embed_images(game, start, masks, weights, progress, on_interrupt)
 
 
-def image_masks(game: BilinearGame, budget: int, ps: tuple[float, ...], seed: int) -> tuple[BoolArray, FloatArray]:
+def image_masks(
+    game: BilinearGame | Subject, budget: int, ps: tuple[float, ...], seed: int
+) -> tuple[BoolArray, FloatArray]:
     """The masks (m, n_image) that `sample_image` asks about, and their weights (m,)."""
     return _draw(game.n_image, budget, ps, _seeds(seed)[0])
 
@@ -259,7 +261,7 @@ class Samples(Answers):
         return replace(self, image_side=self.image_side.first(self._check_budget(budget)))
 
     def extend(
-        self, more: int, game: BilinearGame | None = None, *, progress: bool = True, on_interrupt: str = "keep"
+        self, more: int, game: BilinearGame | None = None, *, progress: Progress = True, on_interrupt: str = "keep"
     ) -> Samples:
         """Samples with `more` masked images, those at hand first; only the new ones are encoded.
 
@@ -281,7 +283,7 @@ class Samples(Answers):
         image = _embed_images(asked, self.image_side, masks, weights, progress, on_interrupt)
         return replace(self, image_side=image, game=asked)
 
-    def with_caption(self, game: BilinearGame, *, progress: bool = True) -> Samples:
+    def with_caption(self, game: BilinearGame, *, progress: Progress = True) -> Samples:
         """The same masked images with another caption, that of `game`; only captions are encoded.
 
         Raises:

@@ -41,7 +41,11 @@ _OTHERS = {
 OPTIONAL = _ERRORS | dict(_OTHERS.values())
 # What says that a file holds an explanation of another kind, and who reads it.
 HOLDS = "holds"
-_READERS = {"contrast": "fixlip.contrasts.Contrast.load", "pair": "fixlip.pairs.PairExplanation.load"}
+_READERS = {
+    "contrast": "fixlip.contrasts.Contrast.load",
+    "pair": "fixlip.pairs.PairExplanation.load",
+    "set function": "fixlip.game_explanation.GameExplanation.load",
+}
 
 
 def contents(explanation: Any) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:

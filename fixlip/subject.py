@@ -14,7 +14,14 @@ from .progress import Progress
 from .regions import NOBODY, inner_points
 
 # What players are, one and many.
-PLURALS = {"patch": "patches", "region": "regions", "token": "tokens", "word": "words", "phrase": "phrases"}
+PLURALS = {
+    "patch": "patches",
+    "region": "regions",
+    "token": "tokens",
+    "word": "words",
+    "phrase": "phrases",
+    "player": "players",
+}
 
 
 class AnyGame(Protocol):

@@ -12,11 +12,13 @@ import traitlets
 from fixlip import Explanation, Samples
 from fixlip.estimators.indices import INDICES, SCORES
 from fixlip.pictures import Picture
+from fixlip.samples import BilinearGame
 from fixlip.triples import MOST_PLAYERS
 
 from .controls import labelled, side_by_side
 from .panel import Panel, State, callback, in_words
 from .readouts import bars, readout
+from .sharpening import Faithful, Sharpening
 from .views import COEFFICIENTS, PairView
 
 Rows = list[tuple[str, float, float | None]]
@@ -44,13 +46,20 @@ class ExplorerState(State):
     explanation = traitlets.Instance(Explanation)
     error = traitlets.Unicode()
 
-    def __init__(self, source: Samples | Explanation) -> None:
+    def __init__(self, source: object) -> None:
         if isinstance(source, Samples):
             super().__init__(samples=source, budget=source.budget, explanation=source.explain())
         elif isinstance(source, Explanation):
             super().__init__(samples=None, explanation=source, p=source.p, index=source.index, order=source.order)
         else:
-            raise ValueError(f"source: got {type(source).__name__}, wanted Samples or an Explanation.")
+            raise ValueError(f"source: got {type(source).__name__}, wanted Samples or an Explanation, or a Game.")
+
+    def take(self, samples: Samples) -> None:
+        """Show samples with more masked images of the same pair, all of them if all were shown before."""
+        with self.lock:
+            if self.samples is not None and self.budget >= self.samples.budget:
+                self.budget = samples.budget
+            self.samples = samples
 
     @traitlets.observe("samples", "p", "budget", "index", "order")
     def _explain(self, _: Any) -> None:
@@ -112,11 +121,51 @@ class Explorer(Panel):
     them go together.
 
     Args:
-        source: `Samples` for everything; an `Explanation` for what it holds.
+        source: `Samples` for everything; an `Explanation` for what it holds; or a `Game`: then the first 32 masked
+            images are encoded at once, and more in the background, twice as many in every round, while all controls
+            answer. The button "enough" ends that.
+        budget: with a game: masked images in the last round, 512 by default.
+        target_faithfulness: with a game: end there, as in `fixlip.rounds`.
+        seed: with a game: of the masks.
+
+    Raises:
+        ValueError: one sentence, if an argument does not fit.
     """
 
-    def __init__(self, source: Samples | Explanation) -> None:
+    def __init__(
+        self,
+        source: Samples | Explanation | BilinearGame,
+        budget: int | None = None,
+        *,
+        target_faithfulness: float | None = None,
+        seed: int = 0,
+    ) -> None:
+        self.sharpening: Sharpening | None = None
+        if not isinstance(source, Samples | Explanation) and hasattr(source, "embed_images"):
+            self.sharpening = Sharpening(budget, target_faithfulness)
+            source = self.sharpening.first(source, seed)
+        elif (budget, target_faithfulness) != (None, None):
+            raise ValueError("budget: wanted only with a game; samples and explanations have theirs.")
         self.state = ExplorerState(source)
+        self._make_controls()
+        rows = [
+            side_by_side(*([self.p, self.budget] if self.state.explanation.index != SCORES else []), self.caption),
+            side_by_side(self.index, self.order, self.coefficients, self.scaling),
+            side_by_side(self.view, self.table),
+        ]
+        super().__init__(self.state, [*([self.sharpening] if self.sharpening else []), *rows])
+        if self.state.samples is not None:
+            for name in ("p", "budget", "index", "order"):
+                traitlets.link((self.state, name), (getattr(self, name), "value"))
+        traitlets.link((self.scaling, "value"), (self.view, "scaling"))
+        traitlets.link((self.state, "coefficients"), (self.coefficients, "value"))
+        self.state.observe(self._show, ["explanation", "error", "coefficients"])
+        self.view.observe(self._show_table, ["selected", "second"])
+        self.caption.observe(self._ask, "value")
+        self._show(None)
+        self._go_on()
+
+    def _make_controls(self) -> None:
         explanation = self.state.explanation
         self.view = PairView.of_subject(explanation.subject)
         samples = self.state.samples
@@ -147,23 +196,6 @@ class Explorer(Panel):
             ipywidgets.Text(explanation.text, continuous_update=False, disabled=not can_ask), "caption"
         )
         self.table = ipywidgets.HTML()
-        super().__init__(
-            self.state,
-            [
-                side_by_side(*([self.p, self.budget] if has_index else []), self.caption),
-                side_by_side(self.index, self.order, self.coefficients, self.scaling),
-                side_by_side(self.view, self.table),
-            ],
-        )
-        for name in ("p", "budget", "index", "order"):
-            if not fixed:
-                traitlets.link((self.state, name), (getattr(self, name), "value"))
-        traitlets.link((self.scaling, "value"), (self.view, "scaling"))
-        traitlets.link((self.state, "coefficients"), (self.coefficients, "value"))
-        self.state.observe(self._show, ["explanation", "error", "coefficients"])
-        self.view.observe(self._show_table, ["selected", "second"])
-        self.caption.observe(self._ask, "value")
-        self._show(None)
 
     @callback
     def _show(self, _: Any) -> None:
@@ -205,6 +237,27 @@ class Explorer(Panel):
             self.check_cancelled()
             self.state.samples = again
             self.say()
+            self._go_on()
+
+    def _go_on(self) -> None:
+        """Ask a game for more masked images, unless its user has seen enough or something else waits."""
+        with self.lock:
+            if self.sharpening and not self.sharpening.ended and self._waiting is None:
+                self.in_background(self._sharpen)
+
+    def _sharpen(self) -> None:
+        assert self.sharpening is not None and self.state.samples is not None
+        self.cancel.layout.display = "none"  # "enough" does that, and keeps what is there
+        self.sharpening.run(self.state.samples, lambda: self._waiting is not None, self._take)
+
+    def _take(self, samples: Samples) -> Faithful:
+        """Show samples; the fit is made before the lock is taken."""
+        state = self.state
+        samples.explain(state.p, state.index, order=state.order)
+        with self.lock:
+            self.budget.max = max(self.budget.max, samples.budget)
+            state.take(samples)
+        return lambda: state.explanation.expected_faithfulness
 
     def picture(self) -> Picture:
         """The static picture of the explanation shown, conditioned on what is selected."""

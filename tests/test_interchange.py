@@ -19,6 +19,7 @@ def test_there_and_back_changes_nothing(p):
         np.testing.assert_array_equal(again.attributions, shown.attributions)
         np.testing.assert_array_equal(again.interactions, shown.interactions)
         assert values[(0,)] == shown.attributions[0]
+        assert Explanation.from_shapiq(values, explanation.subject).p == again.p == p
 
 
 def test_what_shapiq_computes_becomes_an_explanation(rng):

@@ -16,6 +16,7 @@ from ..methods import METHODS, method_named
 from ..phrases import check_text_players
 from ..regions import check_image_players
 from . import console, options, output
+from .rounds import Rounds, takes_long
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -126,6 +127,12 @@ def _add_fit(parser: argparse.ArgumentParser) -> None:
         help="encode until the explanation is expected to predict so much of the variance on unseen masks (0 to 1), "
         "or the budget, then 4096 by default, is spent; with kernel",
     )
+    parser.add_argument(
+        "--rounds",
+        action="store_true",
+        help="encode 32 masked images, then 64, 128, ..., and tell the explanation after each round; a report is there "
+        "from the first on, and Ctrl-C keeps the last; what takes long does so anyway; with kernel",
+    )
     parser.add_argument("--estimator", default="kernel", metavar="NAME", help="how to estimate, see below")
     parser.add_argument("--index", metavar="NAME", help="which interactions, see below")
     parser.add_argument("--order", metavar="K", help="2: interactions (the default); 1: values alone; 3: triples, too")
@@ -164,6 +171,8 @@ def run(given: argparse.Namespace) -> int:
     output.check_writable(given.out)
     image, caption = pair_of(given.image, given.caption)
     _check_method(arguments)
+    if given.rounds and (given.foil is not None or arguments["estimator"] != "kernel"):
+        raise ValueError('rounds: wanted only with the estimator "kernel" and without a foil.')
     foil = None if given.foil is None else _foil(given.foil, arguments)
     from .. import load
     from ..api import cost
@@ -171,11 +180,16 @@ def run(given: argparse.Namespace) -> int:
     start = time.perf_counter()
     encoder = load(given.model, **loading)
     _LOG.info("%r, loaded in %.1f s", encoder, time.perf_counter() - start)
+    slow = False
     if arguments["target_faithfulness"] is None and not given.quiet:
         # The foil's captions come on top; they take little.
         told = {name: arguments[name] for name in ("budget", "estimator", "basis", *_PLAYERS)}
-        console.note(f"{cost(encoder, image, caption, **told)}.")
+        forecast = cost(encoder, image, caption, **told)
+        slow = arguments["estimator"] == "kernel" and takes_long(forecast)
+        console.note(f"{forecast}.")
     start = time.perf_counter()
+    if foil is None and (given.rounds or slow or arguments["target_faithfulness"] is not None):
+        arguments["on_round"] = Rounds(given.out, given.rounds or slow, given.quiet)
     explanation = _explained(encoder, image, caption, foil, arguments, not given.quiet)
     _LOG.info("%r, explained in %.1f s", explanation, time.perf_counter() - start)
     if not given.quiet:

@@ -49,7 +49,7 @@ def write(explanation: Explanation, path: Path) -> Path:
     Raises:
         OSError, ValueError: as `saved` does.
     """
-    return saved(path, "explanation", lambda target: _write(explanation, target))
+    return saved(path, "explanation", lambda target: put(explanation, target))
 
 
 def saved(path: Path, name: str, save: Callable[[Path], Path]) -> Path:
@@ -75,7 +75,8 @@ def saved(path: Path, name: str, save: Callable[[Path], Path]) -> Path:
         return save(refuge)
 
 
-def _write(explanation: Explanation, path: Path) -> Path:
+def put(explanation: Explanation, path: Path) -> Path:
+    """Write as `write` does, but nowhere else if that fails."""
     kind = path.suffix.lower()
     if kind == ".npz":
         return explanation.save(path)

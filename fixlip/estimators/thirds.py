@@ -66,6 +66,8 @@ def derivatives(image: Surrogate, text: Surrogate, p: float) -> torch.Tensor:
     patches, words = slice(0, n_image), slice(n_image, n)
     found[patches, patches, patches] = image.triples(p, g0)
     found[words, words, words] = text.triples(p, f0)
+    if not text.n_players:
+        return found
     two = torch.stack([image.pairs(p, direction) for direction in g1], 2)
     one = torch.stack([text.pairs(p, direction) for direction in f1])
     _spread(found, patches, words, two, one)

@@ -58,6 +58,8 @@ def compare(
     Raises:
         ValueError: if an argument does not fit.
     """
+    if not (first.n_text and second.n_text):
+        raise ValueError("compare: wanted explanations of an image and a caption; `draw` the others one by one.")
     names = differing(first, second) if names is None else names
     shown = dict(zip(names, (first, second), strict=True))
     if len(shown) != 2:

@@ -19,15 +19,19 @@ def _gaps(rng: Any) -> Any:
         yield plain, blank, written
 
 
+def _fooled(plain: Any, written: Any) -> Any:
+    return (plain > 0) & (written < 0)
+
+
 def _blame(plain: Any, blank: Any, written: Any) -> float:
-    fooled = (plain > 0) & (written < 0)
+    fooled = _fooled(plain, written)
     return float((blank[fooled] > 0).mean()) if fooled.any() else 0.0
 
 
 EXERCISES["15.1"] = Exercise(
     cases=_gaps,
     reference=_blame,
-    hint="fooled: right without a label, wrong with the word. Of these alone, how many are still right with the blank "
+    hint="fooled: right without a label, wrong with the word. Of these alone, what share is still right with a blank "
     "label? Where none is fooled, return 0.0.",
     mistakes=[
         (
@@ -35,7 +39,7 @@ EXERCISES["15.1"] = Exercise(
             "this is a share of all scenes; wanted is a share of the fooled ones.",
         ),
         (
-            lambda plain, blank, written: 1 - _blame(plain, blank, written),
+            lambda plain, blank, written: 1 - _blame(plain, blank, written) if _fooled(plain, written).any() else 0.0,
             "this is what the sticker alone had done: wrong with the blank label, too.",
         ),
         (
@@ -44,7 +48,7 @@ EXERCISES["15.1"] = Exercise(
         ),
         (
             lambda plain, blank, written: float(((plain > 0) & (written < 0)).mean()),
-            "this is how many are fooled; the blank label has not been asked.",
+            "this is the share of fooled scenes; the blank label has not been asked.",
         ),
         (
             lambda plain, blank, written: float(
