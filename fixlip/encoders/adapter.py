@@ -91,6 +91,10 @@ class Adapter:
     def _is_large(self) -> bool:
         return is_large(self.model)
 
+    def note_of_image(self, image: Any) -> str:
+        """What readers should know of an explanation of this image; empty where there is nothing to say."""
+        return "" if self.multiplies_in is None else f"The model ran in {self.precision}."
+
     # ---- for the adapters
 
     def _vision_positions(self, pixels: torch.Tensor) -> tuple[str, int | None]:

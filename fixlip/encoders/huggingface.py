@@ -177,7 +177,9 @@ class Encoder(Adapter):
 
         An embedded model says what it is for when the picture comes from a file, and so may be anything.
         """
-        return note_of_picture(self.name) if self.embedded and is_from_file(image) else ""
+        if self.embedded:
+            return note_of_picture(self.name) if is_from_file(image) else ""
+        return super().note_of_image(image)
 
     def note_of_text(self, text: str) -> str:
         """The same of a caption: an embedded model names the words that it does not know."""
