@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from course import Exercise
 
-from . import ch00, ch01, ch02, ch03, ch04, ch05, ch06, ch07, ch08, ch09, ch10, ch11, ch12, ch13
+from . import ch00, ch01, ch02, ch03, ch04, ch05, ch06, ch07, ch08, ch09, ch10, ch11, ch12, ch13, ch15, ch16
 
-_CHAPTERS = (ch00, ch01, ch02, ch03, ch04, ch05, ch06, ch07, ch08, ch09, ch10, ch11, ch12, ch13)
+_CHAPTERS = (ch00, ch01, ch02, ch03, ch04, ch05, ch06, ch07, ch08, ch09, ch10, ch11, ch12, ch13, ch15, ch16)
 EXERCISES: dict[str, Exercise] = {number: one for chapter in _CHAPTERS for number, one in chapter.EXERCISES.items()}
