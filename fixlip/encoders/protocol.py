@@ -62,7 +62,8 @@ class AnyEncoder(Protocol):
     apart; `image_masking` and `text_masking` (""), what removed players become; `note_of_image(image)` and
     `note_of_text(text)` (""), what readers should know of an input, in a sentence; `device` ("cpu") and `batch_size`
     (64); `caption_cost(pixels, caption)` (None), what a masked caption costs as a share of a masked image, where that
-    is to limit how many captions are asked; and `similarity(image, text)`, the model's own number for a whole pair, which `fixlip.check_encoder` compares.
+    is to limit how many captions are asked; and `similarity(image, text)`, the model's own number for a whole pair,
+    which `fixlip.check_encoder` compares.
     """
 
     @property
