@@ -17,6 +17,8 @@ from .subject import Origin, Subject
 # Captions are cheap next to images: with up to this many masks of a caption (10 tokens), all of them are encoded, and
 # the text side of the estimate is exact. Longer captions get at least as many, and twice what a fit has to determine.
 MIN_TEXT_MASKS = 1024
+# With a large model captions cost at most so much of what the images do.
+CAPTION_SHARE = 0.25
 # So much of what is fitted to a side is kept: a slider over budgets goes to and fro between a few.
 KEPT_FITS = 4
 
@@ -26,6 +28,20 @@ T = TypeVar("T")
 def text_budget(n_text: int) -> int:
     """How many masked captions to encode."""
     return max(MIN_TEXT_MASKS, 2 * (1 + n_text + n_text * (n_text - 1) // 2))
+
+
+def caption_budget(game: Any, images: int) -> int:
+    """How many masked captions to encode beside so many masked images: `text_budget`, or less with a large model.
+
+    Then captions cost a quarter of what the images do, by `Game.caption_cost`, which counts multiplications and so is
+    the same on every machine; but there are twice as many as a fit has to determine, whatever they cost.
+    """
+    n, cost = int(game.n_text), getattr(game, "caption_cost", None)
+    if not cost:
+        return text_budget(n)
+    least = 2 * (1 + n + n * (n - 1) // 2)
+    affordable = int(CAPTION_SHARE * min(images, 2**game.n_image) / cost)
+    return min(text_budget(n), max(least, affordable))
 
 
 class Memo:

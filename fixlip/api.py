@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .answers import text_budget
+from .answers import caption_budget
 from .anytime import FEWEST_TO_JUDGE, FIRST_ROUND, LEAST_GAIN, rounds
 from .encoders.images import ImageSource
 from .encoders.protocol import AnyEncoder
@@ -64,8 +64,9 @@ def explain(
         budget: number of masked images to encode (with "agnostic" of coalitions to value). By default 512 with
             "kernel" and "tree", and with least squares at least twice what the fit has to determine (4,096 for 49
             patches). With "kernel", "tree" and "crossmodal", masked captions come on top, 1,024 at most for up to 10
-            tokens. With a metagame it is forward and backward passes. Methods that take what they need, "exact" and
-            most baselines, refuse a budget.
+            tokens; with large models fewer, where they would cost more than a quarter of what the images do. With a
+            metagame it is forward and backward passes. Methods that take what they need, "exact" and most baselines,
+            refuse a budget.
         estimator: one of `fixlip.methods.METHODS`: "kernel" (a Gaussian process over masks; standard errors
             and expected faithfulness included), "crossmodal" (least squares over all pairs of masked images and
             captions), "tree" (boosted trees), "agnostic" (least squares on coalitions of patches and tokens together),
@@ -206,7 +207,7 @@ def cost(
             0, 0, request.budget * seconds_per_pass(game), str(getattr(encoder, "device", "cpu")), request.budget
         )
     asked = request.budget or 2**game.n_players
-    captions = text_budget(game.n_text) if method.needs == "answers" else asked
+    captions = caption_budget(game, asked) if method.needs == "answers" else asked
     images, captions = min(asked, 2**game.n_image), min(captions, 2**game.n_text)
     per_image, per_caption = seconds_each(game)
     return Cost(images, captions, images * per_image + captions * per_caption, str(getattr(encoder, "device", "cpu")))

@@ -65,8 +65,10 @@ def _version(name: str) -> str | None:
 def _devices() -> list[str]:
     import torch
 
+    from .encoders.devices import choose_device
     from .encoders.loading import load
     from .encoders.sources import EMBEDDED
+    from .encoders.speed import native_half
 
     policy, warning = waiting()
     lines = [_line("processor", f"{torch.get_num_threads()} threads; {policy}")]
@@ -75,6 +77,9 @@ def _devices() -> list[str]:
         lines.append(_line("GPU", f"{torch.cuda.get_device_name(0)}, {memory:.0f} GB"))
     else:
         lines.append(_line("GPU", "none that torch can use"))
+    half = native_half(choose_device("auto"))
+    told = "float32" if half is None else f"matrix products in {str(half).removeprefix('torch.')} if a check allows it"
+    lines.append(_line("large-models", f"{told} (encoder.why_precision says what was chosen)"))
     for name in EMBEDDED:
         encoder = load(name)
         precision = str(encoder.dtype).removeprefix("torch.")

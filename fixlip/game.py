@@ -168,6 +168,12 @@ class Game:
         """What the model reads: the prepared picture (3, height, width) and caption, as the encoder made them."""
         return self._pixels, self._caption
 
+    @cached_property
+    def caption_cost(self) -> float | None:
+        """What a masked caption costs as a share of a masked image; None where the encoder does not say."""
+        ask = getattr(self.encoder, "caption_cost", None)
+        return None if ask is None else ask(self._pixels, self._caption)
+
     # ---- values
 
     def __call__(self, masks: BoolArray, progress: Progress = False) -> FloatArray:

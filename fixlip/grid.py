@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from . import gridfiles
-from .answers import Side, text_budget
+from .answers import Side, caption_budget
 from .encoders.images import ImageSource
 from .encoders.protocol import AnyEncoder
 from .estimators.indices import check_index
@@ -223,7 +223,8 @@ class _Encoding:
         known = [self.kept.find("image", game.subject, self.ps, self.seed) for game in by_image]
         texts = [self.kept.find("text", game.subject, self.ps, self.seed) for game in by_text]
         total = sum(self._missing(game, side) for game, side in zip(by_image, known, strict=True))
-        total += sum(_caption_encodings(game) for game, side in zip(by_text, texts, strict=True) if side is None)
+        texts = [self._enough(*each) for each in zip(by_text, texts, strict=True)]
+        total += sum(self._captions(game) for game, side in zip(by_text, texts, strict=True) if side is None)
         try:
             with progress_bar(total, "masked images and captions" if progress else None) as advance:
                 # The first image first: from then on an interruption leaves a grid.
@@ -243,6 +244,13 @@ class _Encoding:
     def _missing(self, game: Game, known: Side | None) -> int:
         """How many masked images are to be encoded, about."""
         return max(0, int(min(self.budget, 2**game.n_image)) - (0 if known is None else len(known.masks)))
+
+    def _captions(self, game: Game) -> int:
+        return int(min(caption_budget(game, self.budget), 2**game.n_text))
+
+    def _enough(self, game: Game, known: Side | None) -> Side | None:
+        """What is known of a caption, unless more is asked about now that the budget is larger."""
+        return known if known is not None and len(known.masks) >= self._captions(game) else None
 
     def _image(self, game: Game, known: Side | None, advance: Progress) -> Side:
         try:
@@ -274,13 +282,9 @@ class _Encoding:
     def _text(self, game: Game, known: Side | None, advance: Progress) -> Side:
         if known is not None:
             return known
-        side = sample_text(game, self.ps, self.seed, progress=advance)
+        side = sample_text(game, self.ps, self.seed, self.budget, progress=advance)
         self.kept.keep("text", game.subject, self.seed, side)
         return side
-
-
-def _caption_encodings(game: Game) -> int:
-    return int(min(text_budget(game.n_text), 2**game.n_text))
 
 
 def _places(samples: Samples, word: str | None) -> list[int | None]:

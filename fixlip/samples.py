@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import files
-from .answers import Answers, Side, text_budget
+from .answers import Answers, Side, caption_budget, text_budget
 from .estimators.methods import OF_ANSWERS, Request, method_named
 from .masks import BoolArray, FloatArray, check_budget, check_count, check_p, check_seed, draw_sequence
 from .progress import Progress
@@ -63,7 +63,8 @@ def sample(
 
     Args:
         game: a `Game`, or anything with `n_image`, `n_text`, `scale`, `bias`, `embed_images` and `embed_texts`.
-        budget: number of masked images to encode. Captions come on top, 1,024 at most for up to 10 tokens.
+        budget: number of masked images to encode. Captions come on top, 1,024 at most for up to 10 tokens; with large
+            models fewer, where they would cost more than a quarter of what the images do.
         p: probability with which a player is present. Several are drawn from in turn, and by default they are spread
             from 0.2 to 0.7, so that one set of samples serves every p between. One p serves that p best, which is why
             `fixlip.explain(..., p=0.5)` gives slightly other numbers than `sample(...).explain(0.5)`.
@@ -88,7 +89,7 @@ def sample(
             "game: it has no embed_images and embed_texts, so masked images and captions cannot be combined; use "
             "agnostic_least_squares of fixlip.estimators.agnostic, which asks any game."
         )
-    text = sample_text(game, ps, seed, progress=progress)
+    text = sample_text(game, ps, seed, budget, progress=progress)
     image = sample_image(game, budget, ps, seed, progress=progress, on_interrupt=on_interrupt)
     return Samples(subject, image, text, game.scale, game.bias, seed, game)
 
@@ -118,9 +119,12 @@ def image_masks(
     return _draw(game.n_image, budget, ps, _seeds(seed)[0])
 
 
-def sample_text(game: BilinearGame, ps: tuple[float, ...], seed: int, *, progress: Progress = False) -> Side:
-    """The caption's half of `sample`."""
-    masks, weights = _draw(game.n_text, text_budget(game.n_text), ps, _seeds(seed)[1])
+def sample_text(
+    game: BilinearGame, ps: tuple[float, ...], seed: int, images: int | None = None, *, progress: Progress = False
+) -> Side:
+    """The caption's half of `sample`, beside so many masked images where these are what it may cost."""
+    size = text_budget(game.n_text) if images is None else caption_budget(game, images)
+    masks, weights = _draw(game.n_text, size, ps, _seeds(seed)[1])
     return Side(masks, weights, game.embed_texts(masks, progress), ps, *_described(game, 1))
 
 
@@ -281,7 +285,10 @@ class Samples(Answers):
         budget = check_budget(self.budget + check_count(more, "more"))
         masks, weights = _draw(self.subject.n_image, budget, self.image_side.p, _seeds(self.seed)[0])
         image = _embed_images(asked, self.image_side, masks, weights, progress, on_interrupt)
-        return replace(self, image_side=image, game=asked)
+        text = self.text_side  # with a large model more images can afford more captions
+        if len(text.masks) < min(caption_budget(asked, budget), 2**asked.n_text):
+            text = sample_text(asked, text.p, self.seed, budget, progress=progress)
+        return replace(self, image_side=image, text_side=text, game=asked)
 
     def with_caption(self, game: BilinearGame, *, progress: Progress = True) -> Samples:
         """The same masked images with another caption, that of `game`; only captions are encoded.
@@ -290,7 +297,7 @@ class Samples(Answers):
             ValueError: if the game is of another image or model.
         """
         subject = self.subject.with_text_of(Subject.of(game), same_image=True)
-        text = sample_text(game, self.text_side.p, self.seed, progress=progress)
+        text = sample_text(game, self.text_side.p, self.seed, self.budget, progress=progress)
         return replace(self, subject=subject, text_side=text, game=game)
 
     def cross(self, other: Samples, game: BilinearGame | None = None) -> Samples:

@@ -127,7 +127,7 @@ def _embed(encoder: Encoder, captions: Sequence[Caption]) -> FloatArray:
 def _key(encoder: Encoder, captions: Sequence[Caption]) -> str:
     """What decides the embeddings: the weights, the precision, and what the tokenizer made of the phrases."""
     ids = "\n".join(",".join(map(str, caption.input_ids.tolist())) for caption in captions)
-    return hashlib.sha256(f"{encoder.fingerprint} {encoder.dtype} {ids}".encode()).hexdigest()[:32]
+    return hashlib.sha256(f"{encoder.fingerprint} torch.{encoder.precision} {ids}".encode()).hexdigest()[:32]
 
 
 def _load(path: Path, count: int) -> FloatArray | None:

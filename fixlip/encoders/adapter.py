@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -15,6 +17,7 @@ from .captions import TEXT_MASKINGS, Caption
 from .devices import is_out_of_memory
 from .dropping import by_count
 from .masking import IMAGE_MASKINGS
+from .speed import caption_cost, is_large
 
 Float32Array = NDArray[np.float32]
 
@@ -29,6 +32,9 @@ class Adapter:
         scale, bias: the model's similarity is scale * cosine + bias.
         max_tokens: how many tokens a caption may have, begin and end of text not counted.
         device, dtype, batch_size: where, how precisely, and how many masks at a time.
+        embedded: whether it is one of FIxLIP-Lab's own models.
+        multiplies_in: the precision of matrix products where it is less than that of all else, `dtype`; or None.
+        why_precision: what `load(..., dtype="auto")` chose, and why, in half a sentence; empty where it was not asked.
     """
 
     name: str
@@ -40,6 +46,9 @@ class Adapter:
     device: torch.device
     dtype: torch.dtype
     batch_size: int
+    embedded: bool = False
+    multiplies_in: torch.dtype | None = None
+    why_precision: str = ""
     _image_masking: str
     _text_masking: str
 
@@ -63,7 +72,37 @@ class Adapter:
     def text_masking(self, value: str) -> None:
         raise AttributeError(_read_only("text_masking", value))
 
+    @property
+    def precision(self) -> str:
+        """In which precision masked inputs are embedded: "float32", "bfloat16", or "mixed bfloat16" (see `load`)."""
+        mixed = self.multiplies_in is not None
+        return ("mixed " if mixed else "") + str(self.multiplies_in or self.dtype).removeprefix("torch.")
+
+    def caption_cost(self, pixels: torch.Tensor, caption: Caption) -> float | None:
+        """What embedding a masked caption costs as a share of a masked picture; None where it does not matter."""
+        if self.embedded or not self._is_large:
+            return None
+        vision, positions = self._vision_positions(pixels)
+        share = 0.5 if self.image_masking == "drop" else 1.0  # of the positions, which are there on average
+        asked = None if positions is None else share * positions
+        return caption_cost(self.model, vision, asked, self._text_positions(caption))
+
+    @cached_property
+    def _is_large(self) -> bool:
+        return is_large(self.model)
+
+    def note_of_image(self, image: Any) -> str:
+        """What readers should know of an explanation of this image; empty where there is nothing to say."""
+        return "" if self.multiplies_in is None else f"The model ran in {self.precision}."
+
     # ---- for the adapters
+
+    def _vision_positions(self, pixels: torch.Tensor) -> tuple[str, int | None]:
+        """How names of the vision tower's weights begin, and how many positions it has; None if it is convolutional."""
+        raise NotImplementedError
+
+    def _text_positions(self, caption: Caption) -> int:
+        return len(caption.input_ids)
 
     def _checked(self, caption: Caption) -> Caption:
         if self.text_masking == "unknown" and caption.unknown_id is None:
@@ -82,7 +121,7 @@ class Adapter:
         while done < len(masks):
             batch = masks[done : done + self.batch_size]
             try:
-                with torch.inference_mode():
+                with torch.inference_mode(), self._multiplying():
                     unit = torch.nn.functional.normalize(embed(batch).float(), dim=-1)
                     result: Float32Array = unit.cpu().numpy()
             except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
@@ -102,8 +141,11 @@ class Adapter:
             done += len(batch)
             yield result
 
+    def _multiplying(self) -> AbstractContextManager[Any]:
+        return nullcontext() if self.multiplies_in is None else torch.autocast(self.device.type, self.multiplies_in)
+
     def __repr__(self) -> str:
-        kind, precision = type(self).__name__, str(self.dtype).removeprefix("torch.")
+        kind, precision = type(self).__name__, self.precision
         return f"{kind}({self.name!r}, grid={self.grid[0]}x{self.grid[1]}, device={self.device}, dtype={precision})"
 
 

@@ -115,7 +115,8 @@ class _Check:
 
     @property
     def tolerance(self) -> float:
-        return _COARSE if "16" in str(getattr(self.encoder, "dtype", "")) else _EXACT
+        precision = getattr(self.encoder, "precision", getattr(self.encoder, "dtype", ""))
+        return _COARSE if "16" in str(precision) else _EXACT
 
     # ---- asking
 

@@ -10,6 +10,7 @@ import torch
 
 from ..masks import check_count
 
+# "auto" loads in float32; what it comes to is settled when the model is there (`speed.choose_precision`).
 DTYPES = {"auto": torch.float32, "float32": torch.float32, "bfloat16": torch.bfloat16}
 
 # The process in which a model was first used, see `check_process`.

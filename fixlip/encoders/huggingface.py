@@ -74,7 +74,7 @@ class Encoder(Adapter):
         check_process()
         config: Any = model.config
         self.name = name or str(getattr(config, "name_or_path", "") or config.model_type)
-        self._embedded = embedded
+        self.embedded = embedded
         # Read before the model is converted: bfloat16 would round a scale of 100 to 99.
         self.scale = _scale(model)
         self.bias = float(getattr(model, "logit_bias", torch.zeros(1)).detach().float())
@@ -177,11 +177,13 @@ class Encoder(Adapter):
 
         An embedded model says what it is for when the picture comes from a file, and so may be anything.
         """
-        return note_of_picture(self.name) if self._embedded and is_from_file(image) else ""
+        if self.embedded:
+            return note_of_picture(self.name) if is_from_file(image) else ""
+        return super().note_of_image(image)
 
     def note_of_text(self, text: str) -> str:
         """The same of a caption: an embedded model names the words that it does not know."""
-        return note_of_caption(self.name, text) if self._embedded else ""
+        return note_of_caption(self.name, text) if self.embedded else ""
 
     # ---- embedding
 
@@ -213,6 +215,10 @@ class Encoder(Adapter):
             return self._image_features(masked(batch))
 
         yield from self._batches(embed, masks)
+
+    def _vision_positions(self, pixels: torch.Tensor) -> tuple[str, int | None]:
+        rows, columns = self.grid_of(pixels)
+        return "vision_model.", None if self._vision.patch_size is None else rows * columns + 1
 
     def _image_features(self, pictures: torch.Tensor) -> torch.Tensor:
         return pooled(self.model.get_image_features(**self._vision.inputs(pictures)))

@@ -196,6 +196,12 @@ class OpenClipEncoder(Adapter):
         check_process()
         yield from self._batches(lambda batch: self._encode_text(*stacked(batch)), captions)
 
+    def _vision_positions(self, pixels: torch.Tensor) -> tuple[str, int | None]:
+        return "visual.", None if self.patch_size is None else self.grid[0] * self.grid[1] + 1
+
+    def _text_positions(self, caption: Caption) -> int:
+        return self._reader.read_length(caption.input_ids[None]) or len(caption.input_ids)
+
     def similarity(self, image: ImageSource, text: str) -> float:
         """The model's own logit of a whole pair, by its transform, its tokenizer and its forward passes alone."""
         picture = self.preprocess(widen(read_image(image)))[None].to(self.device, self.dtype)

@@ -61,7 +61,9 @@ class AnyEncoder(Protocol):
     Beside these, an encoder may offer, and else has the value in brackets: `fingerprint` (""), which tells weights
     apart; `image_masking` and `text_masking` (""), what removed players become; `note_of_image(image)` and
     `note_of_text(text)` (""), what readers should know of an input, in a sentence; `device` ("cpu") and `batch_size`
-    (64); and `similarity(image, text)`, the model's own number for a whole pair, which `fixlip.check_encoder` compares.
+    (64); `caption_cost(pixels, caption)` (None), what a masked caption costs as a share of a masked image, where that
+    is to limit how many captions are asked; and `similarity(image, text)`, the model's own number for a whole pair,
+    which `fixlip.check_encoder` compares.
     """
 
     @property

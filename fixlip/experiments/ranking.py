@@ -60,7 +60,7 @@ def rank(encoder: Encoder, dataset: str, limit: int | None, path: Path, progress
         ValueError: one sentence, if there is no such dataset or the table cannot be written.
     """
     found = captioned(dataset, limit)
-    precision = str(encoder.dtype).removeprefix("torch.")
+    precision = encoder.precision
     made_with = (one_line(dataset), f"{encoder.fingerprint} {precision}")
     table = Table(path, Layout(COLUMNS, ("dataset", "weights"), ("similarity",), (made_with,)))
     with locked(path.with_suffix(".lock"), repr(str(path))):

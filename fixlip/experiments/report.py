@@ -89,7 +89,7 @@ def page(settings: Settings, encoder: Encoder, parts: Sequence[Part], limit: int
 
 def _model(settings: Settings, encoder: Encoder) -> str:
     kind, (rows, columns) = encoder.model.config.model_type, encoder.grid
-    precision = str(encoder.dtype).removeprefix("torch.")
+    precision = encoder.precision
     ps = ", ".join(f"{p:g}" for p in settings.ps)
     return (
         f"Model: {settings.model} ({kind}, {rows} x {columns} patches, weights {encoder.fingerprint}), {precision} on "

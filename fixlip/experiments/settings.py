@@ -162,7 +162,7 @@ class Settings:
     def describe(self, dataset: str, encoder: Encoder) -> dict[str, str]:
         """All that a table depends on, by name: "auto" resolved, methods included."""
         facts = {field.name: getattr(self, field.name) for field in fields(self)}
-        facts |= {"device": encoder.device.type, "dtype": str(encoder.dtype).removeprefix("torch.")}
+        facts |= {"device": encoder.device.type, "dtype": encoder.precision}
         facts |= {"dataset": dataset, "methods": "; ".join(methods_of(self.experiment)), "weights": encoder.fingerprint}
         return {name: repr(value) for name, value in facts.items()}
 
