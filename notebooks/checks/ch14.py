@@ -67,7 +67,7 @@ _WRONG_TESTS = [
     ),
     (
         lambda prefers, scenes: _followed(_asked(prefers, scenes, True)),
-        "these are the scenes with a boat, in which nobody can tell badge and boat apart; take the others.",
+        'these are the scenes with a boat, in which "a boat" is right with or without the dot; take the others.',
     ),
     (
         lambda prefers, scenes: float(np.mean(_asked(prefers, scenes)[:, 0])),
@@ -79,11 +79,11 @@ _WRONG_TESTS = [
     ),
     (
         lambda prefers, scenes: float(np.mean(np.diff(_asked(prefers, scenes).astype(int), axis=1) != 0)),
-        "this counts any change; a model that tosses a coin changes, too. Count those that go with the badge.",
+        "this counts any change; a model that tosses a coin changes, too. Count those that go with the dot.",
     ),
     (
         lambda prefers, scenes: float(-np.diff(_asked(prefers, scenes).mean(0))[0]),
-        "this subtracts two shares; scenes that go against the badge are taken off. Compare each scene with its twin.",
+        "this subtracts two shares; scenes that go against the dot are taken off. Compare each scene with its twin.",
     ),
     (
         lambda prefers, scenes: float(np.sum(_asked(prefers, scenes)[:, 0] & ~_asked(prefers, scenes)[:, 1])),
