@@ -153,6 +153,8 @@ def test_nothing_is_cut_off_in_a_narrow_page(page, place):
     wide = page.viewport_size
     page.set_viewport_size({"width": 700, "height": 1000})
     try:
+        # JupyterLab lays out what is in view; a cell far above keeps its old widths until a reader comes back to it.
+        page.locator(f".{place}").first.scroll_into_view_if_needed()
         page.wait_for_function(
             "(place) => { const e = document.querySelector(`.${place}`); "
             "const all = [e, ...e.querySelectorAll('*')]; "
