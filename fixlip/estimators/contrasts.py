@@ -16,7 +16,8 @@ from dataclasses import dataclass, field
 import torch
 
 from ..answers import Answers
-from .readout import Contribution, Readout
+from .bars import Contribution
+from .readout import Readout
 from .surrogate import Surrogate
 
 
@@ -114,11 +115,10 @@ class ContrastReadout(Readout):
         n_caption, n = n_image + self.caption.text.n_players, n_image + self.text.n_players
         patches = slice(0, n_image)
         if not self.image.exact:
-            of_image = Contribution(self.image, self.text, p, self.weights_at(p, 0))
-            yield of_image, patches, slice(n_image, n)
+            yield self._contribution(self.image, self.text, p, 0), patches, slice(n_image, n)
         for one, words in ((self.caption, slice(n_image, n_caption)), (self.foil, slice(n_caption, n))):
             if not one.text.exact:
-                yield Contribution(one.text, self.image, p, one.weights_at(p, 1)), words, patches
+                yield one._contribution(one.text, self.image, p, 1), words, patches
 
 
 def _mean_square(first: tuple[torch.Tensor, torch.Tensor], second: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ..answers import Answers, Side
-from ..regions import touching
 from .budgets import check_kernel
 from .kernel import KernelSurrogate
 from .readout import Readout
-from .relevances import Neighbours, Relevances, fit_relevances
+from .relevances import Relevances, fit_relevances
 from .surrogate import Surrogate, Table
 
 
@@ -32,14 +31,7 @@ def _fit(side: Side, used: Side) -> Surrogate:
 
 def relevances_of(side: Side) -> Relevances:
     """The relevances of a side's players, from all its masks."""
-
-    def fit() -> Relevances:
-        neighbours = Neighbours.on_grid(*side.grid) if side.grid else None
-        if side.regions is not None:
-            neighbours = Neighbours(*touching(side.regions))
-        return fit_relevances(side.masks, side.embeddings, neighbours, side.device)
-
-    return side.fits.get("relevances", fit)
+    return side.fits.get("relevances", lambda: fit_relevances(side.masks, side.embeddings, side.device))
 
 
 def readout_of(answers: Answers, count: int | None = None) -> Readout:

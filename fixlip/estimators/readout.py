@@ -18,7 +18,9 @@ from ..answers import Answers, Side
 from ..explanation import Explanation
 from ..masks import FloatArray
 from ..triples import check_players
+from .bars import Contribution
 from .indices import check_index, coefficients, quadrature
+from .kernel import KernelSurrogate
 from .surrogate import Surrogate, to_numpy
 from .thirds import averaged, derivatives, refine, variances
 
@@ -211,91 +213,16 @@ class Readout:
         surrogates, players = (self.image, self.text), (slice(0, n_image), slice(n_image, n))
         for side, opposite in ((0, 1), (1, 0)):
             if not surrogates[side].exact:
-                added = Contribution(surrogates[side], surrogates[opposite], p, self.weights_at(p, side))
+                added = self._contribution(surrogates[side], surrogates[opposite], p, side)
                 yield added, players[side], players[opposite]
+
+    def _contribution(self, own: Surrogate, other: Surrogate, p: float, side: int) -> Contribution:
+        """What one side that was sampled adds beside another."""
+        assert isinstance(own, KernelSurrogate)
+        drawn = self.sides[side].p
+        near = min(max(p, min(drawn)), max(drawn))
+        return Contribution(own, other, p, near, self.weights_at(near, side))
 
     def _deviations(self, variances: torch.Tensor) -> FloatArray:
         """Standard deviations in logits; rounding may have left variances a little below zero."""
         return to_numpy(abs(self.answers.scale) * variances.clamp(min=0.0).sqrt())
-
-
-class Contribution:
-    """What one side's uncertainty adds to the variance of every term, in units of scale squared.
-
-    A term is a sum of scalar products <D f, u> with D f, a derivative of this side, and u, what it meets of the other.
-    The covariance of <D f, u> and <D' f, u'> is cov(D, D') u^T C u', where C is the covariance of this side's outputs,
-    calibrated by its left-out samples. An attribution sums over many pairs, and small errors of the kernel that all its
-    pairs share add up; so its jackknife variance, the squares of what leaving out each sample changes, is added.
-
-    Args:
-        own: the side that is uncertain, f.
-        other: the other, g, taken as it is estimated.
-        p: presence probability.
-        weights: (m,), of own samples at p.
-    """
-
-    def __init__(self, own: Surrogate, other: Surrogate, p: float, weights: torch.Tensor) -> None:
-        self._own, self._other, self._p = own, other, p
-        self._g0, self._g1, self._g1_pair_sum = other.derivatives(p)
-        self._of = own.uncertainty(p, torch.cat([self._g0[None], self._g1]), weights)
-
-    def _form(self, left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
-        """left^T C right for rows: shapes (k, d) or (d,) to (k,) or ()."""
-        return ((left @ self._of.covariance) * right).sum(-1)
-
-    def own_single(self, share: float) -> torch.Tensor:
-        """(n,): of D_i - share * (sum over own j of D_ij + sum over other t of D_it).
-
-        That is <D_i f, u> - share <S_i f, g0> with u = g0 - share * (sum over t of D_t g) and the pair sums S_i.
-        """
-        v, g0 = self._of.variances, self._g0
-        u = g0 - share * self._g1.sum(0)
-        posterior = (
-            v.single * self._form(u, u)
-            - 2 * share * v.single_with_pair_sum * self._form(u, g0)
-            + share**2 * v.pair_sum * self._form(g0, g0)
-        )
-        by_single, by_pair_sum = (self._of.left_out @ one for one in (u, g0))
-        changes = self._of.of_single * by_single[:, None] - share * self._of.of_pair_sum * by_pair_sum[:, None]
-        return posterior + changes.square_().sum(0)
-
-    def other_single(self, share: float) -> torch.Tensor:
-        """(n',): the same of the other side's players t, which meet this side's average and the sum of its D_i.
-
-        That is <E f, u_t> - share <T f, D_t g> with u_t = D_t g - share * (sum over t' of D_tt' g) and T = sum of D_i.
-        """
-        v, g1 = self._of.variances, self._g1
-        u = g1 - share * self._g1_pair_sum
-        posterior = (
-            v.mean * self._form(u, u)
-            - 2 * share * v.mean_with_single_sum * self._form(u, g1)
-            + share**2 * v.single_sum * self._form(g1, g1)
-        )
-        of_single_sum = self._of.of_single.sum(1, keepdim=True)
-        changes = self._of.of_mean[:, None] * (self._of.left_out @ u.T)
-        changes -= share * of_single_sum * (self._of.left_out @ g1.T)
-        return posterior + changes.square_().sum(0)
-
-    def own_pairs(self) -> torch.Tensor:
-        """(n, n), of D_ij."""
-        return self._of.variances.pair * self._form(self._g0, self._g0)
-
-    def cross_pairs(self) -> torch.Tensor:
-        """(n, n'), of D_it."""
-        return torch.outer(self._of.variances.single, self._form(self._g1, self._g1))
-
-    def other_pairs(self) -> torch.Tensor:
-        """(n', n'), of D_tt' of the other side, in the main directions of C."""
-        spread = self._other.pair_spread(self._p, self._of.main_variances, self._of.main_directions)
-        return self._of.variances.mean * spread
-
-    def triples(self) -> Iterator[torch.Tensor]:
-        """Of D_ijk: (n, n, n), (n, n, n'), (n, n', n') and (n', n', n'), from three own players to none.
-
-        Those of three own players are upper bounds (see `KernelSurrogate.triple_bounds`).
-        """
-        v, main = self._of.variances, (self._p, self._of.main_variances, self._of.main_directions)
-        yield self._own.triple_bounds(self._p) * self._form(self._g0, self._g0)
-        yield v.pair[:, :, None] * self._form(self._g1, self._g1)
-        yield v.single[:, None, None] * self._other.pair_spread(*main)
-        yield v.mean * self._other.triple_spread(*main)

@@ -22,9 +22,9 @@ import torch
 
 from ..masks import BoolArray, FloatArray
 from ..triples import place
-from .uncertainty import Uncertainty, Variances
 
-_PAIRS_AT_ONCE = 2048
+# So many pairs of players at once, and so many numbers in what is worked out for them.
+_PAIRS_AT_ONCE, _NUMBERS_AT_ONCE = 2048, 2**22
 T = TypeVar("T")
 
 
@@ -37,11 +37,11 @@ class Surrogate:
         masks: (m, n), what the surrogate was made from.
         device: where torch computes.
         n_players: n.
-        exact: True if it is the embedding itself, not an estimate; then `uncertainty` need not be asked.
+        exact: True if it is the embedding itself, not an estimate; then nothing about it is uncertain.
     """
 
     exact = False
-    _alpha: torch.Tensor  # (m, d)
+    _alpha: torch.Tensor  # (u, d), of the masks or of as many of them as the sums run over
     _mean: torch.Tensor  # (d,), added to E_p[f]
 
     def __init__(self, masks: BoolArray, device: str = "cpu") -> None:
@@ -82,8 +82,9 @@ class Surrogate:
         """Players i < j of some pairs, (k,), and factors of alpha in D_ij, (m, k); all might fill the memory."""
         base, ratio = self.averages(p)
         first, second = torch.triu_indices(self.n_players, self.n_players, 1, device=self.device)
-        for start in range(0, len(first), _PAIRS_AT_ONCE):
-            i, j = first[start : start + _PAIRS_AT_ONCE], second[start : start + _PAIRS_AT_ONCE]
+        step = max(64, min(_PAIRS_AT_ONCE, _NUMBERS_AT_ONCE // len(self.masks)))
+        for start in range(0, len(first), step):
+            i, j = first[start : start + step], second[start : start + step]
             yield i, j, base[:, None] * ratio[:, i] * ratio[:, j]
 
     def derivatives(self, p: float) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -104,7 +105,6 @@ class Surrogate:
     def triples(self, p: float, direction: torch.Tensor) -> torch.Tensor:
         """D_ijk in a direction (d,): (n, n, n), symmetric, zero where two players coincide.
 
-        The kernel's terms of order 1 and 2 have no third derivatives, so this is all of either surrogate.
         """
         base, ratio = self.averages(p)
         weighted = ratio * (base * (self._alpha @ direction))[:, None]
@@ -163,20 +163,6 @@ class Surrogate:
         """The same of the term of order 3: (m, k)."""
         raise NotImplementedError
 
-    def triple_bounds(self, p: float) -> torch.Tensor:
-        """Upper bounds of the variances of D_ijk, (n, n, n), in units of the outputs' covariance."""
-        raise NotImplementedError
-
-    def uncertainty(self, p: float, directions: torch.Tensor, weights: torch.Tensor) -> Uncertainty:
-        """How far the derivatives at p can be trusted.
-
-        Args:
-            p: presence probability.
-            directions: (k, d), those of the embedding space in which it must be right.
-            weights: (m,), sum one, of the samples at p.
-        """
-        raise NotImplementedError
-
 
 class Table(Surrogate):
     """A side all of whose masks were encoded: averages over them are sums, and nothing is uncertain.
@@ -214,21 +200,6 @@ class Table(Surrogate):
     def _term(self, of_masks: torch.Tensor, directions: torch.Tensor) -> torch.Tensor:
         found: torch.Tensor = torch.linalg.multi_dot([of_masks, self._alpha, directions.T])
         return found
-
-    def uncertainty(self, p: float, directions: torch.Tensor, weights: torch.Tensor) -> Uncertainty:
-        """None: all of it zero."""
-        embeddings, zeros = self._alpha, torch.zeros_like(self._x)
-        d = embeddings.shape[1]
-        return Uncertainty(
-            variances=Variances.zero(self.n_players, embeddings),
-            covariance=embeddings.new_zeros(d, d),
-            main_variances=embeddings.new_zeros(1),
-            main_directions=embeddings.new_zeros(1, d),
-            of_mean=embeddings.new_zeros(len(embeddings)),
-            of_single=zeros,
-            of_pair_sum=zeros,
-            left_out=torch.zeros_like(embeddings),
-        )
 
 
 def symmetric(found: torch.Tensor) -> torch.Tensor:
