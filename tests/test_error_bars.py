@@ -203,16 +203,17 @@ class BruteForce:
             two = two.reshape(-1, 4) if k == 0 else two.reshape(5, -1)
             variances[mine == 2] = levelled(levelled(two, 0), 1).ravel()
             one = variances[mine == 1]
-            variances[mine == 1] = (levelled(one.reshape(5, -1), 0) if k == 0 else levelled(one.reshape(-1, 4), 1)).ravel()
+            variances[mine == 1] = (
+                levelled(one.reshape(5, -1), 0) if k == 0 else levelled(one.reshape(-1, 4), 1)
+            ).ravel()
             kinds = np.array(["others' values", "my values", "my pairs", "my pairs"])[mine]
             found[tuple(triples.T)] += variances * [factor[kind] for kind in kinds]
         return self.scale * np.sqrt(found)
 
 
-@pytest.fixture(scope="module", params=itertools.product(GAMES, SIDES), ids="-".join)
-def samples(request):
+def samples_of(game, sides):
     """Five patches and four words, of whose masks some are left out on the sides that are sampled."""
-    game, (budget, texts) = GAMES[request.param[0]], SIDES[request.param[1]]
+    game, (budget, texts) = GAMES[game], SIDES[sides]
     found = fixlip.sample(game, budget, p=DRAWN, seed=3, progress=False)
     if texts == 16:
         return found
@@ -220,6 +221,11 @@ def samples(request):
     order = np.random.default_rng(1).permutation(16)[:texts]
     text = found.text_side
     return replace(found, text_side=text.of(text.masks[order], text.weights[order], text.embeddings[order]))
+
+
+@pytest.fixture(scope="module", params=itertools.product(GAMES, SIDES), ids="-".join)
+def samples(request):
+    return samples_of(*request.param)
 
 
 @pytest.fixture(scope="module")
@@ -251,6 +257,19 @@ def test_standard_errors_of_triples_are_those_of_pairs_that_meet_the_other_side_
     np.testing.assert_allclose(found.value_stderr, second.value_stderr)
     np.testing.assert_allclose(found.pair_stderr, second.pair_stderr)
     assert found.stderr is None
+
+
+def test_both_parts_of_every_factor_count_in_these_tests():
+    """Else no case would tell whether they are used: errors unlike those expected, and corrections beyond chance."""
+    truths = [BruteForce(samples_of(*which)) for which in (("smooth", "both sampled"), ("rough", "image sampled"))]
+    seen = {}
+    for one, p in itertools.product(truths, PS):
+        for kind, parts in one.parts(0, p, p).items():
+            seen.setdefault(kind.rstrip("5678"), []).append(parts)
+    for kind, parts in seen.items():
+        errors, excess = np.transpose(parts)
+        assert np.abs(errors - 1).max() > 0.15, kind
+        assert excess.max() > 0.25, kind
 
 
 def test_standard_errors_of_values_without_interactions(samples, truth):
