@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from .masks import MAX_ENUMERATED_PLAYERS, BoolArray, FloatArray, IntArray, check_p, density, mask_weights
+from .masks import MAX_ENUMERATED_PLAYERS, BoolArray, FloatArray, check_p, density, mask_weights
 from .subject import Origin, Subject
 
 # Captions are cheap next to images: with up to this many masks of a caption (10 tokens), all of them are encoded, and
@@ -78,20 +78,16 @@ class Side:
         weights: (m,), sum one: how often each was drawn.
         embeddings: (m, d), finite.
         p: presence probabilities from which the masks were drawn in turn; often only one.
-        grid: (rows, columns) in which the players stand, where they do: those next to each other are more alike.
         origin: which input of which model was asked, where that is known.
         device: where torch is to fit something to it.
-        regions: a label map of the players, where they stand in no grid: those that touch are more alike.
     """
 
     masks: BoolArray
     weights: FloatArray
     embeddings: NDArray[np.floating[Any]]
     p: tuple[float, ...]
-    grid: tuple[int, int] | None = None
     origin: Origin | None = None
     device: str = "cpu"
-    regions: IntArray | None = None
     fits: Memo = field(default_factory=Memo, init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -132,7 +128,7 @@ class Side:
         """Other masks of the same input, drawn alike; weights need not sum to one."""
         total = weights.sum()
         weights = weights / total if total > 0 else np.full(len(weights), 1 / len(weights))
-        return Side(masks, weights, embeddings, self.p, self.grid, self.origin, self.device, self.regions)
+        return Side(masks, weights, embeddings, self.p, self.origin, self.device)
 
     def end(self, present: bool) -> FloatArray:
         """Embedding of the mask with all players, or with none, (d,); NaN where that mask is not among them."""

@@ -82,10 +82,8 @@ def _side(name: str, arrays: dict[str, NDArray[Any]], prefix: str, subject: Subj
     n_players = subject.n_image if name == "image" else subject.n_text
     if masks.shape[1] != n_players:
         raise ValueError(f"masks of {masks.shape[1]} players instead of {n_players}")
-    grid = subject.grid if name == "image" else (1, subject.n_text)
     drawn = tuple(check_p(p) for p in ps)
-    regions = subject.regions if name == "image" else None
-    return Side(masks, weights, embeddings, drawn, grid, subject.origins[_NAMES.index(name)], regions=regions)
+    return Side(masks, weights, embeddings, drawn, subject.origins[_NAMES.index(name)])
 
 
 class Kept:

@@ -155,14 +155,10 @@ def _draw(
     return masks, weights
 
 
-def _described(
-    game: BilinearGame, side: int
-) -> tuple[tuple[int, int] | None, Origin | None, str, NDArray[np.intp] | None]:
-    """Grid, origin, device and regions of a side; words stand in one row."""
-    subject = Subject.of(game)
-    grid, regions = (subject.grid, subject.regions) if side == 0 else ((1, subject.n_text), None)
+def _described(game: BilinearGame, side: int) -> tuple[Origin | None, str]:
+    """Origin and device of a side."""
     device = str(getattr(getattr(game, "encoder", None), "device", "cpu"))
-    return grid, subject.origins[side], "cpu" if device.startswith("mps") else device, regions  # MPS has no doubles
+    return Subject.of(game).origins[side], "cpu" if device.startswith("mps") else device  # MPS has no doubles
 
 
 def _embed_images(
@@ -341,14 +337,12 @@ class Samples(Answers):
         with files.reading(path, "set of samples", wanted) as (arrays, facts, subject):
             drawn = tuple(check_p(p) for p in facts["p"])
             ps = drawn, tuple(check_p(p) for p in facts.get("p_text", drawn))
-            grids = subject.grid, (1, subject.n_text)
             image, text = (
-                _loaded(name, arrays, count, p, grid, origin)
-                for name, count, p, grid, origin in zip(
-                    ("image", "text"), (subject.n_image, subject.n_text), ps, grids, subject.origins, strict=True
+                _loaded(name, arrays, count, p, origin)
+                for name, count, p, origin in zip(
+                    ("image", "text"), (subject.n_image, subject.n_text), ps, subject.origins, strict=True
                 )
             )
-            image = replace(image, regions=subject.regions)
             return cls(subject, image, text, float(facts["scale"]), float(facts["bias"]), check_seed(facts["seed"]))
 
 
@@ -361,10 +355,9 @@ def _loaded(
     arrays: dict[str, NDArray[Any]],
     n_players: int,
     p: tuple[float, ...],
-    grid: tuple[int, int] | None,
     origin: Origin | None,
 ) -> Side:
     masks, weights, embeddings = (arrays[f"{name}_{part}"] for part in _PARTS)
     if masks.shape[1] != n_players:
         raise ValueError(f"masks of {masks.shape[1]} players instead of {n_players}")
-    return Side(masks, weights, embeddings, p, grid, origin)
+    return Side(masks, weights, embeddings, p, origin)
