@@ -103,6 +103,18 @@ class KernelSurrogate(Surrogate):
         signs = Signs(masks, self.relevances.neighbours, self.device)
         return to_numpy(Covariances.of(signs, self._signs, self._strengths).total() @ self._alpha + self._mean)
 
+    def predicted_variances(self, masks: BoolArray) -> FloatArray:
+        """Variances (m',) of the embeddings of `masks` (m', n) as far as they are predicted, noise included.
+
+        In units of `covariance`. The prior's is the same for all masks, since z_i^2 = 1.
+        """
+        near = self.relevances.neighbours
+        signs, any_one = Signs(masks, near, self.device), Signs(self.masks[:1], near, self.device)
+        kernel = Covariances.of(signs, self._signs, self._strengths).total()
+        prior = Covariances.of(any_one, any_one, self._strengths).total()[0, 0] + self.relevances.noise
+        unknown_mean = (1 - 2 * kernel @ self._sums) / self._sums.sum()
+        return to_numpy((prior - (kernel @ self._q * kernel).sum(1) + unknown_mean).clamp(min=0.0))
+
     # ---- derivatives: those of the products, with the terms of order 1 and 2
 
     def _averages(self, p: float) -> tuple[torch.Tensor, torch.Tensor]:
