@@ -6,7 +6,7 @@ import os
 import warnings
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from . import files
 from .answers import Answers, Side, caption_budget, text_budget
 from .estimators.methods import OF_ANSWERS, Request, method_named
-from .masks import BoolArray, FloatArray, check_budget, check_count, check_p, check_seed, draw_sequence
+from .masks import BoolArray, FloatArray, check_budget, check_count, check_masks, check_p, check_seed, draw_sequence
 from .progress import Progress
 from .subject import AnyGame, Origin, Subject
 
@@ -244,6 +244,33 @@ class Samples(Answers):
         from .estimators.fits import readout_of
 
         return readout_of(self, self._check_budget(budget))
+
+    @overload
+    def predict(self, masks: BoolArray, *, with_errors: Literal[False] = False) -> FloatArray: ...
+
+    @overload
+    def predict(self, masks: BoolArray, *, with_errors: Literal[True]) -> tuple[FloatArray, FloatArray]: ...
+
+    def predict(self, masks: BoolArray, *, with_errors: bool = False) -> FloatArray | tuple[FloatArray, FloatArray]:
+        """What the model would say of masks (m, n_players), image players first; it is not called.
+
+        These are the surrogates themselves, of which an explanation is the second-order part: whoever wants to know a
+        value and not why it is so is told better here. Masks that were asked about are known.
+
+        Args:
+            masks: booleans.
+            with_errors: give standard errors, too: of a value that is predicted, calibrated by samples left out.
+
+        Returns:
+            values, logits of shape (m,); with errors also their standard errors, (m,).
+
+        Raises:
+            ValueError, TypeError: if the masks are not of these players.
+        """
+        from .estimators.prediction import predict
+
+        values, errors = predict(self.readout(), check_masks(masks, self.subject.n_players))
+        return (values, errors) if with_errors else values
 
     def _check_budget(self, budget: int | None) -> int:
         if budget is None:

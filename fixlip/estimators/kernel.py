@@ -131,6 +131,15 @@ class KernelSurrogate(Surrogate):
         """Posterior mean of the embeddings of `masks` (m', n): shape (m', d)."""
         return to_numpy(self._at(signs(masks, self.device)))
 
+    def predicted_variances(self, masks: BoolArray) -> FloatArray:
+        """Variances (m',) of the embeddings of `masks` (m', n) as far as they are predicted, noise included.
+
+        In units of `covariance`. The prior's is one for all masks, since z_i^2 = 1.
+        """
+        given, phi = self._given, product(signs(masks, self.device), self._centres, self._rho)
+        explained = (phi @ given.explains * phi).sum(1) - (1 - 2 * phi @ given.seen) / given.precision
+        return to_numpy((1 + self.relevances.noise - explained).clamp(min=0.0))
+
     def _averages(self, p: float) -> tuple[torch.Tensor, torch.Tensor]:
         """Averages over x of prod k_i(x_i, z_mi), and for each player the factor that makes it a derivative."""
         rho, z = self._rho, self._centres
