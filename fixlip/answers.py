@@ -33,15 +33,18 @@ def text_budget(n_text: int) -> int:
 def caption_budget(game: Any, images: int) -> int:
     """How many masked captions to encode beside so many masked images: `text_budget`, or less with a large model.
 
-    Then captions cost a quarter of what the images do, by `Game.caption_cost`, which counts multiplications and so is
-    the same on every machine; but there are twice as many as a fit has to determine, whatever they cost.
+    Then captions cost a quarter of what the images do, by `Game.caption_cost`, which is the same on every machine; but
+    there are twice as many as a fit has to determine, whatever they cost.
     """
-    n, cost = int(game.n_text), getattr(game, "caption_cost", None)
+    return captions_beside(int(game.n_text), min(images, 2**game.n_image), getattr(game, "caption_cost", None))
+
+
+def captions_beside(n_text: int, images: int, cost: float | None) -> int:
+    """As `caption_budget`, for a caption of `n_text` players that costs so much of an image (None: no matter)."""
     if not cost:
-        return text_budget(n)
-    least = 2 * (1 + n + n * (n - 1) // 2)
-    affordable = int(CAPTION_SHARE * min(images, 2**game.n_image) / cost)
-    return min(text_budget(n), max(least, affordable))
+        return text_budget(n_text)
+    least = 2 * (1 + n_text + n_text * (n_text - 1) // 2)
+    return min(text_budget(n_text), max(least, int(CAPTION_SHARE * images / cost)))
 
 
 class Memo:

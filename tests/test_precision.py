@@ -10,6 +10,9 @@ import torch
 import fixlip
 from fixlip.answers import caption_budget, text_budget
 from fixlip.encoders import speed
+from fixlip.experiments.bench import images_within
+from fixlip.experiments.forecast import work_of_item
+from fixlip.experiments.settings import Settings
 
 CAPTION = "a cat next to a banana on the table"
 
@@ -96,13 +99,13 @@ def test_small_models_and_hardware_without_half_precision_stay_in_float32(folder
 
 
 def test_the_cost_of_a_caption_counts_multiplications():
-    """ViT-B/32 by hand: per layer four square matrices and two of the MLP, met by every position."""
+    """ViT-B/32 by hand: per layer four square matrices and two of the MLP, met by every position; half as much again."""
     from transformers import CLIPConfig, CLIPModel
 
     with torch.device("meta"):
         model = CLIPModel(CLIPConfig())
     text, vision = (12 * (4 * width**2 + 2 * width * 4 * width) for width in (512, 768))
-    assert speed.caption_cost(model, "vision_model.", 50, 12) == pytest.approx(text * 12 / (vision * 50))
+    assert speed.caption_cost(model, "vision_model.", 50, 12) == pytest.approx(1.5 * text * 12 / (vision * 50))
     assert speed.caption_cost(model, "vision_model.", None, 12) == speed.CONVOLUTIONAL
     assert speed.is_large(model)
 
@@ -133,3 +136,16 @@ def test_more_images_afford_more_captions_and_the_order_of_asking_is_the_same(fo
     assert np.isfinite(explanation.interactions).all() and np.isfinite(explanation.stderr[1]).all()
     captions = fixlip.explain_all(encoder, [fixlip.emoji.scene(3).image], [CAPTION], budget=32, progress=False)
     assert len(captions.samples(0, 0).text_side.masks) == len(few.text_side.masks)
+
+
+def test_what_a_run_forecasts_and_compares_at_equal_cost_knows_how_many_captions_are_encoded(folder, as_if_large):
+    encoder = fixlip.load(folder, device="cpu", dtype="float32")
+    game = fixlip.Game(encoder, fixlip.emoji.scene(3).image, CAPTION)
+    images = images_within(game, 120)
+    samples = fixlip.sample(game, images, progress=False)
+    assert samples.budget + len(samples.text_side.masks) <= 120 < 121 <= images + 1 + caption_budget(game, images + 1)
+    assert len(samples.text_side.masks) < min(text_budget(game.n_text), 2**game.n_text)
+    # 30 tokens have 466 coefficients, so 932 captions are the fewest; all methods' masked images are of two budgets.
+    settings = Settings("faithfulness", budget=64, masks=2, ps=(0.5,))
+    told, before = (work_of_item(settings, 49, 30, cost) for cost in (1.0, None))
+    assert told.images == before.images and before.captions - told.captions == 2 * (1024 - 932)
