@@ -113,7 +113,8 @@ class PointingGameBuilder(Panel):
     Args:
         encoder: from `fixlip.load`.
         pictures: your own, by label (files, Pillow images or arrays); the embedded emoji by default.
-        image_players: as of `fixlip.Game`, of the mosaic; a region counts in the quarter that has more than half of its pixels.
+        image_players: as of `fixlip.Game`, of the mosaic; a region counts in the quarter that has more than half of
+            its pixels.
     """
 
     def __init__(

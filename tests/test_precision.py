@@ -99,7 +99,7 @@ def test_small_models_and_hardware_without_half_precision_stay_in_float32(folder
 
 
 def test_the_cost_of_a_caption_counts_multiplications():
-    """ViT-B/32 by hand: per layer four square matrices and two of the MLP, met by every position; half as much again."""
+    """ViT-B/32 by hand: per layer four square matrices and two of the MLP, met by every position; 1.5 times."""
     from transformers import CLIPConfig, CLIPModel
 
     with torch.device("meta"):
