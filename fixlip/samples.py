@@ -276,12 +276,12 @@ class Samples(Answers):
             on_interrupt: as in `sample`.
 
         Raises:
-            ValueError: if there is no game to ask, or it is of another model, masking, image or caption.
+            ValueError: if there is no game to ask, or it is of another model, precision, masking, image or caption.
         """
         asked = game if game is not None else self.game
         if asked is None:
             raise ValueError("game: these samples were loaded; pass the game to ask, as in samples.extend(256, game).")
-        self.subject.check_same(asked, "set of samples")
+        self.subject.check_same(asked, "set of samples", in_one_precision=True)
         budget = check_budget(self.budget + check_count(more, "more"))
         masks, weights = _draw(self.subject.n_image, budget, self.image_side.p, _seeds(self.seed)[0])
         image = _embed_images(asked, self.image_side, masks, weights, progress, on_interrupt)
