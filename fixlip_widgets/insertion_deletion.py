@@ -17,7 +17,7 @@ from fixlip.baselines.methods import METHODS as BASELINES
 from fixlip.gallery.plans import PLANS, Runner
 from fixlip.metrics import Curves, area_between_curves, insertion_deletion
 from fixlip.pictures import Picture
-from fixlip.pictures.curves import Line, draw_curves
+from fixlip.pictures.curves import Line, curves_on_sheet, draw_curves
 from fixlip.subject import Subject
 
 from .controls import labelled, side_by_side
@@ -310,5 +310,6 @@ class InsertionDeletion(Panel):
         with self.lock:
             found = self.state.found
         lines = [Line(line["name"], line["y"], line["colour"], bool(line["dash"])) for line in found.lines()]
-        drawn = draw_curves(lines, title=f"Insertion and deletion{found.title}", x_label="share of the input removed")
-        return Picture(drawn, f"Insertion and deletion curves{found.title}. {found.words()}.")
+        about = {"title": f"Insertion and deletion{found.title}", "x_label": "share of the input removed"}
+        words = f"Insertion and deletion curves{found.title}. {found.words()}."
+        return Picture(draw_curves(lines, **about), words, lambda width: curves_on_sheet(lines, **about, width=width))

@@ -64,9 +64,9 @@ class AnyEncoder(Protocol):
     (64); `precision` (""), such as "float32", so that answers of two are not mixed; `labels_on_pixels(labels, pixels)`
     (none: then image players are a grid or "slic"), which brings a label map of the upright picture (height, width) to
     the model's pixels as `prepare_image` brought the picture, -1 where the map says so or the model sees beyond the
-    picture; `caption_cost(pixels, caption)` (None), what a masked caption costs as a share of a masked image, where that
-    is to limit how many captions are asked; and `similarity(image, text)`, the model's own number for a whole pair,
-    which `fixlip.check_encoder` compares.
+    picture; `caption_cost(pixels, caption)` (None), what a masked caption costs as a share of a masked image, where
+    that is to limit how many captions are asked; and `similarity(image, text)`, the model's own number for a whole
+    pair, which `fixlip.check_encoder` compares.
     """
 
     @property
