@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -129,13 +129,24 @@ class Side:
         """The first `count` masks."""
         if count == len(self.masks):
             return self
-        return self.of(self.masks[:count], self.weights[:count], self.embeddings[:count])
+        part = self.masks[:count], self.weights[:count], self.embeddings[:count]
+        return self.of(*part).as_part_of_all() if self.exact else self.of(*part)
 
     def of(self, masks: BoolArray, weights: FloatArray, embeddings: NDArray[np.floating[Any]]) -> Side:
         """Other masks of the same input, drawn alike; weights need not sum to one."""
         total = weights.sum()
         weights = weights / total if total > 0 else np.full(len(weights), 1 / len(weights))
         return Side(masks, weights, embeddings, self.p, self.grid, self.origin, self.device, self.regions)
+
+    def as_part_of_all(self) -> Side:
+        """These masks as some of all there are, in random order: a uniform sample, whatever p was asked for.
+
+        The empty and the full mask, which come first, are no part of the lot: each has the weight that it has of all.
+        """
+        inner = self.masks.any(axis=1) & ~self.masks.all(axis=1)
+        weights = np.full(len(inner), 0.5 ** self.masks.shape[1])
+        weights[inner] = (1 - weights[~inner].sum()) / max(1, inner.sum())
+        return replace(self, p=(0.5,), weights=weights / weights.sum())
 
     def end(self, present: bool) -> FloatArray:
         """Embedding of the mask with all players, or with none, (d,); NaN where that mask is not among them."""

@@ -188,7 +188,8 @@ def _embed_images(
     embeddings[new] = added
     if len(rows):
         embeddings[at >= 0] = known.embeddings[at[at >= 0]]
-    return known.of(masks[done], weights[done], embeddings[done])
+    side = known.of(masks[done], weights[done], embeddings[done])
+    return side if done.all() or len(masks) < 2 ** masks.shape[1] else side.as_part_of_all()
 
 
 # ---- what was answered
