@@ -143,8 +143,9 @@ class Side:
 
         The empty and the full mask, which come first, are no part of the lot: each has the weight that it has of all.
         """
-        inner = self.masks.any(axis=1) & ~self.masks.all(axis=1)
-        weights = np.full(len(inner), 0.5 ** self.masks.shape[1])
+        sizes, n_players = self.masks.sum(axis=1), self.masks.shape[1]
+        inner = (0 < sizes) & (sizes < n_players)
+        weights = np.full(len(sizes), 0.5**n_players)
         weights[inner] = (1 - weights[~inner].sum()) / max(1, inner.sum())
         return replace(self, p=(0.5,), weights=weights / weights.sum())
 

@@ -18,6 +18,7 @@ from fixlip.gallery.plans import PLANS, Runner
 from fixlip.metrics import Curves, area_between_curves, insertion_deletion
 from fixlip.pictures import Picture
 from fixlip.pictures.curves import Line, curves_on_sheet, draw_curves
+from fixlip.pictures.drawing import Sheet
 from fixlip.subject import Subject
 
 from .controls import labelled, side_by_side
@@ -310,6 +311,10 @@ class InsertionDeletion(Panel):
         with self.lock:
             found = self.state.found
         lines = [Line(line["name"], line["y"], line["colour"], bool(line["dash"])) for line in found.lines()]
-        about = {"title": f"Insertion and deletion{found.title}", "x_label": "share of the input removed"}
+        title, share = f"Insertion and deletion{found.title}", "share of the input removed"
         words = f"Insertion and deletion curves{found.title}. {found.words()}."
-        return Picture(draw_curves(lines, **about), words, lambda width: curves_on_sheet(lines, **about, width=width))
+
+        def drawn(width: int) -> Sheet:
+            return curves_on_sheet(lines, title, share, width=width)
+
+        return Picture(draw_curves(lines, title=title, x_label=share), words, drawn)

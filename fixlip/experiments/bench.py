@@ -150,7 +150,7 @@ def images_within(game: Game, total: int) -> int:
     """The most masked images that are no more than this with the masked captions that `sample` encodes beside them."""
 
     def both(images: int) -> int:
-        return images + min(caption_budget(game, images), 2**game.n_text)
+        return images + int(min(caption_budget(game, images), 2**game.n_text))
 
     return bisect_right(range(total + 1), total, key=both) - 1
 
