@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -33,15 +33,18 @@ def text_budget(n_text: int) -> int:
 def caption_budget(game: Any, images: int) -> int:
     """How many masked captions to encode beside so many masked images: `text_budget`, or less with a large model.
 
-    Then captions cost a quarter of what the images do, by `Game.caption_cost`, which counts multiplications and so is
-    the same on every machine; but there are twice as many as a fit has to determine, whatever they cost.
+    Then captions cost a quarter of what the images do, by `Game.caption_cost`, which is the same on every machine; but
+    there are twice as many as a fit has to determine, whatever they cost.
     """
-    n, cost = int(game.n_text), getattr(game, "caption_cost", None)
+    return captions_beside(int(game.n_text), min(images, 2**game.n_image), getattr(game, "caption_cost", None))
+
+
+def captions_beside(n_text: int, images: int, cost: float | None) -> int:
+    """As `caption_budget`, for a caption of `n_text` players that costs so much of an image (None: no matter)."""
     if not cost:
-        return text_budget(n)
-    least = 2 * (1 + n + n * (n - 1) // 2)
-    affordable = int(CAPTION_SHARE * min(images, 2**game.n_image) / cost)
-    return min(text_budget(n), max(least, affordable))
+        return text_budget(n_text)
+    least = 2 * (1 + n_text + n_text * (n_text - 1) // 2)
+    return min(text_budget(n_text), max(least, int(CAPTION_SHARE * images / cost)))
 
 
 class Memo:
@@ -122,13 +125,25 @@ class Side:
         """The first `count` masks."""
         if count == len(self.masks):
             return self
-        return self.of(self.masks[:count], self.weights[:count], self.embeddings[:count])
+        part = self.masks[:count], self.weights[:count], self.embeddings[:count]
+        return self.of(*part).as_part_of_all() if self.exact else self.of(*part)
 
     def of(self, masks: BoolArray, weights: FloatArray, embeddings: NDArray[np.floating[Any]]) -> Side:
         """Other masks of the same input, drawn alike; weights need not sum to one."""
         total = weights.sum()
         weights = weights / total if total > 0 else np.full(len(weights), 1 / len(weights))
         return Side(masks, weights, embeddings, self.p, self.origin, self.device)
+
+    def as_part_of_all(self) -> Side:
+        """These masks as some of all there are, in random order: a uniform sample, whatever p was asked for.
+
+        The empty and the full mask, which come first, are no part of the lot: each has the weight that it has of all.
+        """
+        sizes, n_players = self.masks.sum(axis=1), self.masks.shape[1]
+        inner = (0 < sizes) & (sizes < n_players)
+        weights = np.full(len(sizes), 0.5**n_players)
+        weights[inner] = (1 - weights[~inner].sum()) / max(1, inner.sum())
+        return replace(self, p=(0.5,), weights=weights / weights.sum())
 
     def end(self, present: bool) -> FloatArray:
         """Embedding of the mask with all players, or with none, (d,); NaN where that mask is not among them."""

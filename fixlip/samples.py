@@ -184,7 +184,8 @@ def _embed_images(
     embeddings[new] = added
     if len(rows):
         embeddings[at >= 0] = known.embeddings[at[at >= 0]]
-    return known.of(masks[done], weights[done], embeddings[done])
+    side = known.of(masks[done], weights[done], embeddings[done])
+    return side if done.all() or len(masks) < 2 ** masks.shape[1] else side.as_part_of_all()
 
 
 # ---- what was answered
@@ -299,12 +300,12 @@ class Samples(Answers):
             on_interrupt: as in `sample`.
 
         Raises:
-            ValueError: if there is no game to ask, or it is of another model, masking, image or caption.
+            ValueError: if there is no game to ask, or it is of another model, precision, masking, image or caption.
         """
         asked = game if game is not None else self.game
         if asked is None:
             raise ValueError("game: these samples were loaded; pass the game to ask, as in samples.extend(256, game).")
-        self.subject.check_same(asked, "set of samples")
+        self.subject.check_same(asked, "set of samples", in_one_precision=True)
         budget = check_budget(self.budget + check_count(more, "more"))
         masks, weights = _draw(self.subject.n_image, budget, self.image_side.p, _seeds(self.seed)[0])
         image = _embed_images(asked, self.image_side, masks, weights, progress, on_interrupt)

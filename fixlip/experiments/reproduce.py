@@ -160,7 +160,9 @@ def forecast(settings: Settings, encoder: Encoder, parts: list[Part], candidates
             work += Work(n_pairs, n_pairs * n_captions)
         n_text = game.n_text if part.name == "pairs" else _longest(encoder, GAMES[part.name].tuples)
         for experiment in EXPERIMENTS[part.name]:
-            one = work_of_item(replace(settings, experiment=experiment), game.n_image, n_text)
+            # Shorter captions cost less, and longer ones not less.
+            cost = game.caption_cost and game.caption_cost * min(1, n_text / game.n_text)
+            one = work_of_item(replace(settings, experiment=experiment), game.n_image, n_text, cost)
             work += one.times(count)
         total += work
         ranked = f" (the most similar of {n_pairs:,}, which are ranked first)" if part.name == "pairs" else ""

@@ -236,6 +236,7 @@ def _randomisation(settings: Settings, encoder: Encoder, item: Pair, seed: int) 
 def _runtime(settings: Settings, encoder: Encoder, item: Pair, seed: int) -> Iterator[Result]:
     """Seconds in the encoders and outside, on a game that remembers nothing, for growing budgets."""
     image, text = item.read()
+    # Not by the picture's own grid, where it has one: a table's rows are the same for all items.
     for method, p, budget in timed(settings, encoder.grid[0] * encoder.grid[1]):
         taken: list[float] = []
         make = partial(_timed, Game(encoder, image, text), method, p, budget, seed, taken)
