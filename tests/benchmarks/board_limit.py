@@ -1,9 +1,9 @@
 """What the leaderboard's estimators are judged against: limits that none of them had a part in.
 
-A limit comes from masks of its own, in two halves. A surrogate fitted to one half is corrected by plain averages, over
-the other half, of what it leaves unexplained, and vice versa; the two are averaged. A correction by averages takes away
-whatever the surrogate got wrong, however it was fitted, and how far chance has moved it is known: by so much squared
-errors are diminished, or an estimator could not come closer to the limit than the limit is to the truth.
+A surrogate fitted to masks of its own is corrected by plain averages, over more masks, of what it leaves unexplained.
+A correction by averages takes away whatever the surrogate got wrong, however it was fitted, and how far chance has
+moved it is known: by so much squared errors are diminished, or no estimator could come closer to the limit than the
+limit is to the truth.
 
 Captions are enumerated (ten tokens at most), so that only masked images are left to chance.
 """
@@ -16,8 +16,10 @@ from dataclasses import dataclass
 import numpy as np
 
 import fixlip
+from fixlip.answers import Side
 from fixlip.estimators.indices import Node, quadrature, taylor
 from fixlip.masks import density, mask_weights
+from fixlip.subject import Subject
 
 # Shapley indices average over all p; masks for them are drawn from nearly all, and weighted.
 SHAPLEY_MIXTURE = (0.03, 0.15, 0.35, 0.5, 0.65, 0.85, 0.97)
@@ -49,28 +51,28 @@ class Limit:
     @property
     def sizes(self) -> tuple[float, float]:
         """Root mean squares of values and interactions: what an explanation of zeros would err by."""
-        none = fixlip.Explanation(0.0, 0 * self.values, 0 * self.pairs, _anyone(len(self.values)))
+        anyone = Subject(len(self.values), 0, ("",) * len(self.values))
+        none = fixlip.Explanation(0.0, 0 * self.values, 0 * self.pairs, anyone)
         return self.errors(none)
 
 
-def limit_of(game: fixlip.Game, p: float | None, size: int, seed: int) -> Limit:
-    """The limit at p, or of faithful Shapley interactions where p is None, from 2 * `size` masked images."""
+def limit_of(game: fixlip.Game, p: float | None, sizes: tuple[int, int], seed: int) -> Limit:
+    """The limit at p, or of faithful Shapley interactions where p is None: so many masked images to fit, and more."""
     ps = SHAPLEY_MIXTURE if p is None else (p,)
-    nodes = quadrature(game.n_players, "shapley") if p is None else [Node(p, 1.0, 1.0)]
-    halves = [fixlip.sample(game, size, p=ps, seed=seed + k, progress=False) for k in range(2)]
-    if not halves[0].text_side.exact:
+    nodes = quadrature(game.n_image + game.n_text, "shapley") if p is None else [Node(p, 1.0, 1.0)]
+    samples = fixlip.sample(game, sizes[0], p=ps, seed=seed, progress=False)
+    if not samples.text_side.exact:
         raise ValueError(f"caption: got {game.n_text} tokens, wanted at most 10, whose masks can be enumerated.")
-    fits = [half.first(size // 2).readout() for half in halves]
-    read = [_read(fit, nodes) for fit in fits]
-    corrections = [_corrections(game, fit, half, nodes) for fit, half in zip(fits, reversed(halves), strict=True)]
-    raw = [np.mean([one[k] for one in read], axis=0) for k in range(3)]
-    found = [raw[k] + np.mean([one[k][0] for one in corrections], axis=0) for k in range(3)]
-    variances = [sum(one[k][1] for one in corrections) / 4 for k in range(3)]
+    fit, rng = samples.readout(), np.random.default_rng([seed, 1])
+    raw = _read(fit, nodes)
+    masks = rng.random((sizes[1], game.n_image)) < np.resize(ps, sizes[1])[:, None]
+    corrections = _corrections(game, fit, masks, samples.text_side, ps, nodes)
+    found = [one + correction for one, (correction, _) in zip(raw, corrections, strict=True)]
     predictors: tuple[fixlip.Explanation, ...] = ()
     if p is not None:
         both = [taylor(float(one[0]), one[1], one[2], p) for one in (found, raw)]
-        predictors = tuple(fixlip.Explanation(*one, halves[0].subject, p=p) for one in both)
-    return Limit(found[1], found[2], variances[1], variances[2], predictors)
+        predictors = tuple(fixlip.Explanation(*one, samples.subject, p=p) for one in both)
+    return Limit(found[1], found[2], corrections[1][1], corrections[2][1], predictors)
 
 
 def _read(fit, nodes: Sequence[Node]) -> list[np.ndarray]:
@@ -80,20 +82,20 @@ def _read(fit, nodes: Sequence[Node]) -> list[np.ndarray]:
     return [sum(f[k] * one[k] for f, one in zip(factors, found, strict=True)) for k in range(3)]
 
 
-def _corrections(game, fit, fresh: fixlip.Samples, nodes: Sequence[Node]):
+def _corrections(game, fit, masks: np.ndarray, text: Side, ps: tuple[float, ...], nodes: Sequence[Node]):
     """For E[v], values and interactions: averages of what the fit leaves unexplained, and their variances.
 
     Given an image mask x, its part in D_i is B1 if player i is present in x and B0 if not; in D_ij it is A2, A1 or A0
     by how many of the two are present: averages over all p and all masked captions, so that one number a mask remains.
     """
-    side, text = fresh.image_side, fresh.text_side
-    x, embeddings = side.masks[2:].astype(np.float64), side.embeddings[2:]  # the two ends were not drawn
-    left = game.scale * (embeddings - np.asarray(fit.image.predict(side.masks[2:]))) @ text.embeddings.T.astype(float)
+    x = masks.astype(np.float64)
+    left = np.asarray(game.embed_images(masks), np.float64) - np.asarray(fit.image.predict(masks))
+    left = game.scale * left @ text.embeddings.T.astype(np.float64)
     n_text, m = text.masks.shape[1], len(x)
     mean, (b1, b0), (a2, a1, a0) = np.zeros(m), np.zeros((2, m)), np.zeros((3, m))
     words, (x1, x0), word_pairs = np.zeros((m, n_text)), np.zeros((2, m, n_text)), np.zeros((m, n_text**2))
     for p, weight, of_pair in nodes:
-        ratio = density(side.masks[2:], (p,)) / density(side.masks[2:], side.p)
+        ratio = density(masks, (p,)) / density(masks, ps)
         h, w = (text.masks - p) / (p * (1 - p)), mask_weights(text.masks, p)[:, None]
         part = weight * ratio[:, None] * left
         v0, v1 = (part @ w)[:, 0], part @ (w * h)
@@ -114,9 +116,3 @@ def _corrections(game, fit, fresh: fixlip.Samples, nodes: Sequence[Node]):
         return (mean**k).mean(), np.concatenate([singles, (words**k).mean(0)]), (pairs + pairs.T) / 2
 
     return [(first, (second - first**2) / m) for first, second in zip(moments(1), moments(2), strict=True)]
-
-
-def _anyone(n: int):
-    from fixlip.subject import Subject
-
-    return Subject(n, 0, tuple(map(str, range(n))))

@@ -8,7 +8,7 @@ from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
-from board_rivals import RIVALS
+from board_rivals import RIVALS, Rival
 
 KERNEL = "kernel"
 Found = dict[tuple[str, str, str], dict[int, dict[str, dict[str, float]]]]
@@ -164,8 +164,9 @@ def write(rows: list[dict[str, str]], out: Path, shapiq: str = "") -> str:
     return text
 
 
-# Cross-modal estimators of this library, agnostic ones, and shapiq's: one palette each, told apart by their lines, too.
-_DASHES = ("solid", "dashed", "dotted")
+def _look(rival: Rival) -> tuple[str, str]:
+    """Line and marker: model-agnostic estimators are dashed, and those of others have triangles."""
+    return "dashed" if rival.agnostic else "solid", "triangle" if rival.theirs else "circle"
 
 
 def curves(found: Found, limits, out: Path) -> None:
@@ -178,14 +179,17 @@ def curves(found: Found, limits, out: Path) -> None:
     from bokeh.resources import INLINE
 
     panels = []
-    looks = {name: (Category10[10][k % 10], _DASHES[k // 10 % 3]) for k, name in enumerate(RIVALS)}
+    looks = {name: (Category10[10][k % 10], *_look(rival)) for k, (name, rival) in enumerate(RIVALS.items())}
     for model in dict.fromkeys(key[0] for key in found if key[1] == "0.5"):
         row = []
-        for what, top in (("share of the limiting R²", 1.03), ("error of interactions, % of their size", 103)):
+        for what, ends in (
+            ("share of the limiting R²", (0.4, 1.02)),
+            ("error of interactions, % of their size", (0, 103)),
+        ):
             labels = {"x_axis_label": "masked images encoded", "y_axis_label": what, "title": f"{model}, p = 0.5"}
-            panel = figure(x_axis_type="log", y_range=(0, top), width=520, height=360, toolbar_location=None, **labels)
+            panel = figure(x_axis_type="log", y_range=ends, width=520, height=360, toolbar_location=None, **labels)
             items = []
-            for name, (colour, dash) in looks.items():
+            for name, (colour, dash, marker) in looks.items():
                 key = (model, "0.5", name)
                 if key not in found:
                     continue
@@ -194,7 +198,8 @@ def curves(found: Found, limits, out: Path) -> None:
                 if row:
                     y = [relative(key, found[key][b], limits, "interaction") for b in x]
                 drawn = [panel.line(x, y, color=colour, line_dash=dash, line_width=2.5)]
-                items.append((name, [*drawn, panel.scatter(x, y, color=colour, size=7)]))
+                drawn.append(panel.scatter(x, y, color=colour, size=8, marker=marker))
+                items.append((name, drawn))
             if not row:
                 panel.line([30, 3200], [0.95, 0.95], color="gray", line_dash="dotted")
             else:

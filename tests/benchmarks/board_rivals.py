@@ -23,6 +23,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
+from importlib import metadata
 
 import numpy as np
 
@@ -32,17 +33,23 @@ from fixlip.api import SHAPLEY_MIXTURE
 from fixlip.estimators import agnostic
 from fixlip.estimators.basis import n_columns
 from fixlip.estimators.tree_proxy import tree_proxy
+from fixlip.subject import Subject
 
-try:
-    import shapiq
-    from packaging.version import Version
 
-    SHAPIQ = shapiq.__version__ if Version(shapiq.__version__) >= Version("1.6") else ""
-except ImportError:
-    SHAPIQ = ""
+def _shapiq() -> str:
+    """The version of shapiq, if it is new enough and has its trees; empty otherwise. Asked without importing it."""
+    try:
+        version = [metadata.version(name) for name in ("shapiq", "xgboost", "lightgbm")][0]
+    except metadata.PackageNotFoundError:
+        return ""
+    return version if tuple(int(part) for part in version.split(".")[:2]) >= (1, 6) else ""
 
+
+SHAPIQ = _shapiq()
 # Trees learn little from more captions of the same images, and take as much longer. FIxLIP's own example has 2^5, too.
 CAPTIONS_OF_TREES = 32
+# The empty and the full mask, which come first among samples, and were not drawn.
+ENDS = 2
 
 
 class Asked:
@@ -50,6 +57,7 @@ class Asked:
 
     def __init__(self, game: fixlip.Game, p: float | None, seed: int, most: int) -> None:
         self.game, self.p, self.seed, self.most = game, p, seed, most
+        self.subject = Subject.of(game)
         self.index = "shapley" if p is None else "banzhaf"
         self.at = 0.5 if p is None else p
         self.inside, self.drawn = 0.0, {}
@@ -66,7 +74,7 @@ class Asked:
     @cached_property
     def own(self) -> fixlip.Samples:
         """Masks at p, or at many p."""
-        ps, most = (SHAPLEY_MIXTURE, min(512, self.most)) if self.p is None else (self.p, self.most)
+        ps, most = (SHAPLEY_MIXTURE, min(512, self.most)) if self.p is None else (self.p, self.most + ENDS)
         return fixlip.sample(self.game, most, p=ps, seed=self.seed, progress=False)
 
     @cached_property
@@ -87,9 +95,9 @@ class Asked:
         """Masks, weights and values of drawn coalitions."""
         n_image, rng = self.game.n_image, np.random.default_rng(self.seed)
         if self.p is None:
-            masks, weights = agnostic.draw_shapley(self.game.n_players, budget, rng)
+            masks, weights = agnostic.draw_shapley(self.subject.n_players, budget, rng)
         else:
-            images = self.own.image_side.masks[2 : budget + 2]  # without the two ends, which were not drawn
+            images = self.own.image_side.masks[ENDS : budget + ENDS]
             masks = np.hstack([images, rng.random((self.most, self.game.n_text))[: len(images)] < self.p])
             weights = np.full(len(masks), 1 / len(masks))
         self.drawn["masks"] = masks[:, n_image:]
@@ -121,7 +129,7 @@ def least_squares(asked: Asked, budget: int, basis: str = "full") -> fixlip.Expl
 
 def filtered(asked: Asked, budget: int) -> fixlip.Explanation:
     """Pairs among the players with the largest values only: so many that two coalitions determine one coefficient."""
-    drawn, n = asked.coalitions(budget), asked.game.n_players
+    drawn, n = asked.coalitions(budget), asked.subject.n_players
     none = np.zeros(0, dtype=np.intp)
     count = max(k for k in range(2, n + 1) if n_columns(k, 2) + n - k <= max(budget // 2, n + 2))
     first = _fit(asked, drawn, (none, none))
@@ -130,10 +138,10 @@ def filtered(asked: Asked, budget: int) -> fixlip.Explanation:
 
 
 def _fit(asked: Asked, drawn, pairs) -> fixlip.Explanation:
-    if len(drawn[0]) < 1 + asked.game.n_players + len(pairs[0]):
+    if len(drawn[0]) < 1 + asked.subject.n_players + len(pairs[0]):
         raise ValueError("budget: fewer coalitions than coefficients.")
     ends = asked.own.empty_value, asked.own.full_value
-    return agnostic.fit(*drawn, asked.game.subject, ends, asked.at, asked.index, pairs)
+    return agnostic.fit(*drawn, asked.subject, ends, asked.at, asked.index, pairs)
 
 
 # ---- shapiq's
@@ -141,7 +149,9 @@ def _fit(asked: Asked, drawn, pairs) -> fixlip.Explanation:
 
 def _approximated(asked: Asked, budget: int, name: str, index: str, order: int, **how):
     """Attributions and interactions of one of shapiq's approximators."""
-    n = asked.game.n_players
+    import shapiq
+
+    n = asked.subject.n_players
     if asked.p is not None:
         how["sampling_weights"] = np.array([float(math.comb(n, k)) for k in range(n + 1)])
     how |= {} if name.startswith("RegressionF") else {"index": index}
@@ -164,7 +174,7 @@ def _told(asked: Asked, first: np.ndarray, second: np.ndarray, order: int = 2) -
     masks, values = asked.last
     asked.drawn["masks"] = masks[:, asked.game.n_image :]
     how = {"p": asked.at, "index": asked.index, "order": order}
-    found = fixlip.Explanation(0.0, first, second, asked.game.subject, **how)
+    found = fixlip.Explanation(0.0, first, second, asked.subject, **how)
     ends = np.isin(masks.sum(1), (0, masks.shape[1]))
     constant = asked.own.empty_value if asked.p is None else np.mean((values - found.predict(masks))[~ends])
     return replace(found, constant=float(constant))
@@ -205,7 +215,7 @@ def proxyspex(asked: Asked, budget: int) -> fixlip.Explanation:
 
 
 def regression(asked: Asked, budget: int) -> fixlip.Explanation:
-    pairs, n = _indices(asked)[0], asked.game.n_players
+    pairs, n = _indices(asked)[0], asked.subject.n_players
     if budget < n_columns(n, 2):
         raise ValueError("budget: fewer coalitions than coefficients.")
     return _told(asked, *_approximated(asked, budget, f"Regression{pairs}", pairs, 2))
@@ -220,7 +230,7 @@ def published_trees(asked: Asked, budget: int) -> fixlip.Explanation:
     from shapiq.tree.interventional.computer import InterventionalTreeSHAPIQ
 
     samples = asked.few_captions(budget)
-    images, captions, n = samples.image_side.masks, samples.text_side.masks, asked.game.n_players
+    images, captions, n = samples.image_side.masks, samples.text_side.masks, asked.subject.n_players
     masks = np.hstack([np.repeat(images, len(captions), 0), np.tile(captions, (len(images), 1))])
     weights = np.outer(np.full(len(images), 1.0), samples.text_side.weights).ravel()
     values = samples.values().ravel()
@@ -232,7 +242,7 @@ def published_trees(asked: Asked, budget: int) -> fixlip.Explanation:
             first[key[0]] = value
         elif len(key) == 2:
             second[key], second[key[::-1]] = value, value
-    found = fixlip.Explanation(0.0, first, second, asked.game.subject)
+    found = fixlip.Explanation(0.0, first, second, asked.subject)
     return replace(found, constant=float(np.average(values - found.predict(masks), weights=weights)))
 
 
@@ -269,7 +279,7 @@ class Rival:
 
 
 _FEW, _SOME = (32, 64, 96, 128, 192, 256, 512), (64, 128, 256, 512)
-_MANY, _COALITIONS = (1300, 1400, 1600, 2048, 2560, 3072), (512, 1024, 2048)
+_MANY, _COALITIONS = (1300, 1400, 1600, 2048, 2560), (512, 1024, 2048)
 _SHAPIQ = {"shapley": _COALITIONS, "agnostic": True, "theirs": True, "half": True}
 RIVALS = {
     "kernel": Rival(kernel, _FEW, _SOME),
@@ -278,15 +288,15 @@ RIVALS = {
     "cross-modal least squares, cross-modal pairs": Rival(
         lambda asked, budget: crossmodal(asked, budget, "crossmodal"), (*_SOME, 1024, 2048)
     ),
-    "tree proxy": Rival(trees, _SOME, captions=CAPTIONS_OF_TREES),
+    "tree proxy": Rival(trees, _SOME[1:], captions=CAPTIONS_OF_TREES),
     "tree proxy, not corrected": Rival(
         lambda asked, budget: trees(asked, budget, False), _SOME[:3], captions=CAPTIONS_OF_TREES
     ),
-    "model-agnostic least squares": Rival(least_squares, (2048, 3070), (2048,), agnostic=True),
+    "model-agnostic least squares": Rival(least_squares, (2048, 2560), (2048,), agnostic=True),
     "model-agnostic least squares, cross-modal pairs": Rival(
-        lambda asked, budget: least_squares(asked, budget, "crossmodal"), (1024, 2048, 3070), (2048,), agnostic=True
+        lambda asked, budget: least_squares(asked, budget, "crossmodal"), (1024, 2048, 2560), (2048,), agnostic=True
     ),
-    "sparse regression (two-step filtering)": Rival(filtered, (*_COALITIONS, 3070), (2048,), agnostic=True),
+    "sparse regression (two-step filtering)": Rival(filtered, (*_COALITIONS, 2560), (2048,), agnostic=True),
     "FIxLIP's ProxySHAP, all pairs of masks": Rival(
         published_trees, _SOME[:3], captions=CAPTIONS_OF_TREES, theirs=True, half=True
     ),
