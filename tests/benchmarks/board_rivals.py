@@ -7,7 +7,9 @@ cross-modal ones, each with one caption drawn at p, which is what a drawn coalit
 What was done for those of shapiq (1.6 or newer), measured on a few scenes before the leaderboard:
 
 - Coalitions are drawn with the sizes that p = 1/2 gives them, in pairs of complements: better than uniform over sizes,
-  the default of ProxySHAP, and than no pairs, the default of ProxySPEX. For Shapley indices each keeps its own sizes.
+  the default of ProxySHAP, and than no pairs, the default of ProxySPEX. For Shapley indices each keeps its own sizes,
+  but for the regression, which is better with sizes drawn uniformly. (With those, ProxySPEX has better values and worse
+  interactions.) The regressions get no pairs, which would leave them half as many equations for the interactions.
 - ProxySHAP's trees are those of FIxLIP's own code (2,000 of depth 3, learning rate 0.05), better than its default;
   ProxySPEX's are what its search over eight settings chose, which takes 48 seconds where the fit takes one.
 - shapiq sets the empty interaction to the value of the empty coalition. Banzhaf interactions want another constant; it
@@ -154,9 +156,10 @@ def _approximated(asked: Asked, budget: int, name: str, index: str, order: int, 
     n = asked.subject.n_players
     if asked.p is not None:
         how["sampling_weights"] = np.array([float(math.comb(n, k)) for k in range(n + 1)])
+    elif name == "RegressionFSII":
+        how["sampling_weights"] = np.ones(n + 1)
     how |= {} if name.startswith("RegressionF") else {"index": index}
     how |= {} if name == "RegressionMSR" else {"max_order": order}
-    # With pairs of complements half as many equations are left for the interactions: too few for least squares.
     paired = not name.startswith("RegressionF")
     found = getattr(shapiq.approximator, name)(n=n, pairing_trick=paired, random_state=asked.seed, **how)
     told = found.approximate(budget, asked)
