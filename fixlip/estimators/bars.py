@@ -73,8 +73,8 @@ class Check:
 class Contribution:
     """What one side's uncertainty adds to the variance of every number, in units of scale squared.
 
-    A number is a sum of scalar products <D f, u> with D f, a derivative of this side, and u, what it meets of the other.
-    The posterior covariance of <D f, u> and <D' f, u'> is cov(D, D') u^T C u', where C is the covariance of this
+    A number is a sum of scalar products <D f, u> with D f, a derivative of this side, and u, what it meets of the
+    other. The posterior covariance of <D f, u> and <D' f, u'> is cov(D, D') u^T C u', where C is the covariance of this
     side's outputs. It is multiplied by the factor of `Check`.
 
     Args:

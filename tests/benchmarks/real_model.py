@@ -32,18 +32,21 @@ FRESH, P = 64, 0.5
 RESULT = Path(__file__).parent / "results" / "real-model.md"
 
 
-def encoders() -> dict[str, fixlip.Encoder]:
+WAYS = ("float32", "auto", "auto, drop", "float32, drop")
+
+
+def encoders(seed: int = 0, ways: tuple[str, ...] = WAYS) -> dict[str, fixlip.Encoder]:
     """ViT-B/32 of one set of random weights, by how it is asked."""
     from transformers import CLIPConfig, CLIPModel, CLIPProcessor
     from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 
-    torch.manual_seed(0)
+    torch.manual_seed(seed)
     tokenizer = small_models.byte_level()
     ids = {f"{kind}_token_id": getattr(tokenizer, f"{kind}_token_id") for kind in ("bos", "eos", "pad")}
     model = CLIPModel(CLIPConfig(text_config=ids))
     processor = CLIPProcessor(image_processor=CLIPImageProcessorPil(), tokenizer=tokenizer)
     found = {}
-    for how in ("float32", "auto", "auto, drop", "float32, drop"):
+    for how in ways:
         found[how] = fixlip.Encoder(model, processor, image_masking="drop" if "drop" in how else "zero")
         if "auto" in how:
             choose_precision(found[how])
