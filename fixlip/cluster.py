@@ -134,9 +134,9 @@ def _submit(client: Any, call: Callable[..., Any], job: tuple[Any, ...]) -> Any:
         try:
             return client.submit(_alone, call, *job, pure=False)
         except (TypeError, AttributeError, PicklingError) as error:
+            told = _first_line(error.__cause__ or error)
             raise ValueError(
-                f"dask: a piece of work cannot be sent to workers ({_first_line(error)}); wanted inputs that pickle "
-                "can write."
+                f"dask: a piece of work cannot be sent to workers ({told}); wanted inputs that pickle can write."
             ) from None
 
 
