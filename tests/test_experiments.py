@@ -550,7 +550,6 @@ def test_a_table_of_something_else_is_left_alone(tmp_path):
     ("module", "options", "message"),
     [
         ("joblib", {"workers": 2}, "workers: needs joblib, which is not installed; pip install joblib"),
-        ("joblib", {"dask": "local"}, "workers: needs joblib"),
         ("distributed", {"dask": "local"}, "dask: needs distributed, which is not installed"),
         ("datasets", {"dataset": "coco"}, "dataset: clip-benchmark.*: needs datasets, which is not installed"),
     ],

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
@@ -44,7 +45,7 @@ def reproduce(
     limit: int | None = None,
     out: str | os.PathLike[str] = "reproduce",
     workers: int = 1,
-    dask: str | None = None,
+    dask: Any = None,
     progress: bool = True,
     tell: Callable[[str], object] | None = None,
 ) -> Path:
@@ -63,7 +64,7 @@ def reproduce(
             own, since other pairs would be the most similar ones.
         out: folder for tables and page.
         workers: processes side by side, as in `runner.run`.
-        dask: address of a Dask scheduler, likewise.
+        dask: a Dask cluster, likewise.
         progress: show bars, or log lines, if it takes long.
         tell: is told, before the work, what it will cost.
 
