@@ -172,7 +172,7 @@ def explain_all(
             `distributed.Client`. Workers load the encoder by its name, or get it pickled where it is one of your own;
             they need no images. What a dying worker had in work others do again, and the numbers are those without a
             cluster. An interruption leaves the images and captions up to the first that is not done; `resume` keeps all
-            that are. See docs/many-machines.md.
+            that are. See fixlip/experiments/many-machines.md.
 
     Returns:
         the grid; `grid[i, j]` is an Explanation, `grid.samples(i, j)` gives others without calling the model.

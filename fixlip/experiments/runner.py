@@ -63,7 +63,7 @@ def run(
         dask: a Dask cluster whose workers to use instead: the address of its scheduler, "local:2" for two processes of
             this machine, or a `distributed.Client`. Workers load the model by its name, once, and read pictures where
             they stand, so both must be at the same place for all; this process loads no model. What a dying worker had
-            in work others do again. See docs/many-machines.md.
+            in work others do again. See fixlip/experiments/many-machines.md.
         progress: show a bar, or log lines, if it takes long.
 
     Returns:
