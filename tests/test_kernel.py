@@ -86,6 +86,8 @@ def check_variances(found, p, posterior):
     np.testing.assert_allclose(v.single_with_pair_sum, np.einsum("im,mk,ik->i", single, posterior, psi), **tolerance)
     np.testing.assert_allclose(v.single_sum, zeta @ posterior @ zeta, **tolerance)
     np.testing.assert_allclose(v.mean_with_single_sum, mean @ posterior @ zeta, **tolerance)
+    of_masks = found.predicted_variances(enumerate_masks(found.n_players))
+    np.testing.assert_allclose(of_masks, posterior.diagonal() + found.relevances.noise, **tolerance)
     told = 0
     for i, j, variances, _ in found.pair_variances(p):
         np.testing.assert_allclose(variances, np.einsum("km,mx,kx->k", pair[i, j], posterior, pair[i, j]), **tolerance)
@@ -334,11 +336,11 @@ def test_with_every_sample_a_centre_both_ways_are_one(rng, monkeypatch):
 
 @pytest.mark.slow
 def test_samples_beyond_the_centres_do_no_harm(smooth, rng):
-    """R squared of the surrogate on fresh masks: 3,000 samples beside the first 2,048 of them."""
+    """R squared of the surrogate on fresh masks: 3,000 samples beside those alone that are centres."""
     masks, fresh = (rng.random((size, 30)) < 0.5 for size in (3000, 5000))
     outputs, truth, reached = smooth.embed_images(masks), smooth.embed_images(fresh), []
     relevances = fit_relevances(masks, outputs)
-    for size in (2048, 3000):
+    for size in (kernel_module.CENTRES, 3000):
         found = KernelSurrogate(masks[:size], outputs[:size], relevances).predict(fresh)
         reached.append(1 - np.sum((truth - found) ** 2) / np.sum((truth - truth.mean(axis=0)) ** 2))
     assert reached[1] > reached[0] - 0.001 and reached[0] > 0.9, reached
