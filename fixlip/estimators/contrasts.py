@@ -106,6 +106,9 @@ class ContrastReadout(Readout):
         error, variance = (float(of_images @ _mean_square(*two)) for two in (missed, spread))
         return 1 - error / variance if variance > 1e-12 else None
 
+    def changes(self, p: float, index: str) -> None:
+        """None: a contrast is itself a difference from the same samples, with error bars of its own."""
+
     def _contributions(self, p: float) -> Iterator[tuple[Contribution, slice, slice]]:
         """What each of three sides adds that was sampled: the image, the caption, the foil; independent of each other.
 
