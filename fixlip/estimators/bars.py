@@ -121,7 +121,13 @@ class Contribution:
         )
 
     def _own_single_factor(self, share: float) -> float:
-        u, g0, h, single, pair_sum = self._g0 - share * self._g1.sum(0), self._g0, self._h, self._of_single, self._of_pair_sum
+        u, g0, h, single, pair_sum = (
+            self._g0 - share * self._g1.sum(0),
+            self._g0,
+            self._h,
+            self._of_single,
+            self._of_pair_sum,
+        )
         by_u, by_g0 = (self._own.left_out @ one[:, None] for one in (u, g0))
         expected = self._own.expected @ (
             single.square() * self._form(u, u)

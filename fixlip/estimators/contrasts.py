@@ -11,7 +11,8 @@ image's errors enter in the direction of the difference alone: what both caption
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import torch
 
@@ -90,6 +91,11 @@ class ContrastReadout(Readout):
 
     caption: Readout = field(kw_only=True)
     foil: Readout = field(kw_only=True)
+
+    @cached_property
+    def judge(self) -> ContrastReadout:
+        """The same, of which both captions' readouts are judges."""
+        return replace(self, caption=self.caption.judge, foil=self.foil.judge)
 
     def expected_faithfulness(self, p: float, order: int = 2) -> float | None:
         """R squared to be expected on masks not seen, or None, as in `Readout`.

@@ -21,6 +21,7 @@ from ..masks import FloatArray
 from ..triples import check_players
 from .bars import Contribution
 from .changes import changes_of
+from .crossfit import cross_fitted
 from .indices import ERROR_NODES, check_index, coefficients, quadrature
 from .kernel import KernelSurrogate
 from .surrogate import Surrogate, to_numpy
@@ -70,7 +71,7 @@ class Readout:
             found_at,
             stderr=self.standard_errors(p, index, order),
             value_errors=self.standard_errors(p, index, 1)[0] if order == 2 else None,
-            expected_faithfulness=self.expected_faithfulness(p, order) if index == "banzhaf" else None,
+            expected_faithfulness=self.judge.expected_faithfulness(p, order) if index == "banzhaf" else None,
             changes=self.changes(p, index),
         )
 
@@ -100,7 +101,7 @@ class Readout:
             ),
             triples,
             triple_errors=averaged(deviations, n, index, p, ERROR_NODES),
-            expected_faithfulness=self.expected_faithfulness(p, 3) if index == "banzhaf" else None,
+            expected_faithfulness=self.judge.expected_faithfulness(p, 3) if index == "banzhaf" else None,
         )
 
     def _logits(self, tensor: torch.Tensor) -> FloatArray:
@@ -125,6 +126,15 @@ class Readout:
         return (self.answers.empty_value, self.answers.full_value) if index != "banzhaf" else (0.0, 0.0)
 
     # ---- how far to trust it
+
+    @cached_property
+    def judge(self) -> Readout:
+        """What to ask for `expected_faithfulness`: the same, but of a few samples with cross-fitted relevances."""
+        image, text = (
+            cross_fitted(surrogate, side.embeddings)
+            for surrogate, side in zip((self.image, self.text), self.sides, strict=True)
+        )
+        return replace(self, image=image, text=text)
 
     def expected_faithfulness(self, p: float, order: int = 2) -> float | None:
         """R squared to be expected on masks not seen.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -28,10 +28,12 @@ class Relevances:
     Attributes:
         rho: (n,), the relevance of each player, between 0 and 1.
         noise: its variance, in the kernel's units.
+        samples: how many they were fitted to.
     """
 
     rho: FloatArray
     noise: float
+    samples: int = FIT_SAMPLES
 
 
 def signs(masks: BoolArray, device: str) -> torch.Tensor:
@@ -63,7 +65,7 @@ def fit_relevances(masks: BoolArray, embeddings: Any, device: str = "cpu") -> Re
     n_masks, n_players = masks.shape
     start = np.append(np.full(n_players, np.log(_START / (1 - _START))), np.log(_START_NOISE))
     if not np.square(outputs).sum() > 1e-12 * n_masks:
-        return _relevances(start)
+        return replace(_relevances(start), samples=n_masks)
     likelihood, scale = Likelihood(masks, outputs, device), outputs.size
 
     def objective(parameters: FloatArray) -> tuple[float, FloatArray]:
@@ -74,7 +76,7 @@ def fit_relevances(masks: BoolArray, embeddings: Any, device: str = "cpu") -> Re
 
     bounds = [_RELEVANCE] * n_players + [_NOISE]
     found = minimize(objective, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": FIT_STEPS})
-    return _relevances(found.x)
+    return replace(_relevances(found.x), samples=n_masks)
 
 
 class Likelihood:
