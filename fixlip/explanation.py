@@ -62,8 +62,8 @@ class Explanation(Expansion):
         ended: what ended the rounds in which masks were drawn, a sentence; empty where all were drawn at once.
         empty_value, full_value: what the model says of the empty and of the grand coalition (logits).
         value_errors: standard errors of `values`, (n,) logits, where the estimator gives them.
-        changes: what leaving out each sample changes in its numbers, where the estimator gives it: with it the errors of
-            differences are known (see `fixlip.jackknife`). Files do not hold it.
+        changes: what leaving out each sample changes in its numbers, where the estimator gives it; for the errors of
+            differences (see `fixlip.jackknife`). Files do not hold it.
         whole: False if players were left out, as `restrict` does; then nothing is claimed of the pair.
 
     The same game written around p says what its numbers mean:
