@@ -170,9 +170,7 @@ class GameExplanation(Explanation):
             for name in ("constant", "attributions", "interactions", "empty_value", "full_value")
         }
         triples = None if self.triples is None or other.triples is None else self.triples - other.triples
-        own: dict[str, Any] = dict.fromkeys(
-            ("stderr", "value_errors", "pair_errors", "triple_errors", "budget", "changes")
-        )
+        own: dict[str, Any] = dict.fromkeys(("stderr", "triple_errors", "budget", "changes"))
         own |= {"triples": triples, "expected_faithfulness": None, "estimator": "difference of two"}
         less = Difference.of(self, other)
         own |= {"value_errors": less.value_stderr, "pair_errors": less.pair_stderr}

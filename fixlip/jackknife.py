@@ -73,8 +73,9 @@ def value_errors(
 
     Args:
         errors: (n,) of the first and of the second.
-        first, second: the changes of both; None where they are not known. Then, and where the masks are others, the
-            errors are taken to be independent.
+        first: its changes; None where they are not known. Then, and where the masks are others, the errors are taken to
+            be independent.
+        second: the same of the second.
     """
     n = len(errors[0])
     return _combined(*errors, _apart(first, second, "values", np.arange(n), n))
@@ -83,7 +84,16 @@ def value_errors(
 def pair_errors(
     errors: tuple[FloatArray, FloatArray], first: Jackknife | None, second: Jackknife | None, n_image: int
 ) -> FloatArray:
-    """The same of pairs, (n, n): one correlation for pairs of patches, one for pairs of words, and one for each word."""
+    """The same of pairs, (n, n).
+
+    One correlation serves all pairs of patches, one all pairs of words, and one the pairs of patches with each word.
+
+    Args:
+        errors: (n, n) of the first and of the second.
+        first: its changes, or None.
+        second: the same of the second.
+        n_image: number of patches.
+    """
     n = len(errors[0])
     apart = _apart(first, second, "pairs", chosen_pairs(n_image, n - n_image).kind, 2 + n - n_image)
     word = np.maximum(np.arange(n) - n_image, -1)  # -1 for patches
