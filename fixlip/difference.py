@@ -96,8 +96,10 @@ class Difference(Expansion):
 
         Errors go together as far as both were made from answers to the same masks: two p, or two captions of one image
         (see `fixlip.jackknife`). They are taken to be independent where the masks are others, or where this is not
-        known, as of explanations that were loaded; then they may be too large or too small. What the surrogate does not see
-        at either p is not known to go together: between p far apart, of few samples, paired bars are a little narrow.
+        known, as of explanations that were loaded; then they may be too large or too small.
+
+        What leaving out samples cannot tell is what the surrogate misses at one p and not at another. So between p far
+        apart, or Shapley values and those at one p, the bars of few samples are too narrow.
         """
         one, other = self.first.value_stderr, self.second.value_stderr
         return None if one is None or other is None else value_errors((one, other), *self._changes)
