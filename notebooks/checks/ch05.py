@@ -20,7 +20,7 @@ def _near_misses(rng: Any) -> tuple[Any, ...]:
 
 EXERCISES["05.1"] = Exercise(
     cases=lambda rng: [
-        (np.array([0.0, 1.0, 2.0, 3.0]), np.array([1.0, 0.1, 1.0, 0.1]), np.array([-3.0, 1.15, 1.0, 3.25]), 2.0),
+        (np.arange(5.0), np.array([1.0, 0.1, 1.0, 0.1, 1.0]), np.array([-3.0, 1.15, 1.0, 3.25, -5.0]), 2.0),
         *(_near_misses(rng) for _ in range(4)),
     ],
     reference=lambda estimates, errors, values, z: float(np.mean(np.abs(values - estimates) <= z * errors)),
