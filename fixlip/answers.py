@@ -5,13 +5,13 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .masks import MAX_ENUMERATED_PLAYERS, BoolArray, FloatArray, IntArray, check_p, density, mask_weights
+from .masks import MAX_ENUMERATED_PLAYERS, BoolArray, FloatArray, check_p, density, mask_weights
 from .subject import Origin, Subject
 
 # Captions are cheap next to images: with up to this many masks of a caption (10 tokens), all of them are encoded, and
@@ -33,15 +33,18 @@ def text_budget(n_text: int) -> int:
 def caption_budget(game: Any, images: int) -> int:
     """How many masked captions to encode beside so many masked images: `text_budget`, or less with a large model.
 
-    Then captions cost a quarter of what the images do, by `Game.caption_cost`, which counts multiplications and so is
-    the same on every machine; but there are twice as many as a fit has to determine, whatever they cost.
+    Then captions cost a quarter of what the images do, by `Game.caption_cost`, which is the same on every machine; but
+    there are twice as many as a fit has to determine, whatever they cost.
     """
-    n, cost = int(game.n_text), getattr(game, "caption_cost", None)
+    return captions_beside(int(game.n_text), min(images, 2**game.n_image), getattr(game, "caption_cost", None))
+
+
+def captions_beside(n_text: int, images: int, cost: float | None) -> int:
+    """As `caption_budget`, for a caption of `n_text` players that costs so much of an image (None: no matter)."""
     if not cost:
-        return text_budget(n)
-    least = 2 * (1 + n + n * (n - 1) // 2)
-    affordable = int(CAPTION_SHARE * min(images, 2**game.n_image) / cost)
-    return min(text_budget(n), max(least, affordable))
+        return text_budget(n_text)
+    least = 2 * (1 + n_text + n_text * (n_text - 1) // 2)
+    return min(text_budget(n_text), max(least, int(CAPTION_SHARE * images / cost)))
 
 
 class Memo:
@@ -78,20 +81,16 @@ class Side:
         weights: (m,), sum one: how often each was drawn.
         embeddings: (m, d), finite.
         p: presence probabilities from which the masks were drawn in turn; often only one.
-        grid: (rows, columns) in which the players stand, where they do: those next to each other are more alike.
         origin: which input of which model was asked, where that is known.
         device: where torch is to fit something to it.
-        regions: a label map of the players, where they stand in no grid: those that touch are more alike.
     """
 
     masks: BoolArray
     weights: FloatArray
     embeddings: NDArray[np.floating[Any]]
     p: tuple[float, ...]
-    grid: tuple[int, int] | None = None
     origin: Origin | None = None
     device: str = "cpu"
-    regions: IntArray | None = None
     fits: Memo = field(default_factory=Memo, init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -126,13 +125,25 @@ class Side:
         """The first `count` masks."""
         if count == len(self.masks):
             return self
-        return self.of(self.masks[:count], self.weights[:count], self.embeddings[:count])
+        part = self.masks[:count], self.weights[:count], self.embeddings[:count]
+        return self.of(*part).as_part_of_all() if self.exact else self.of(*part)
 
     def of(self, masks: BoolArray, weights: FloatArray, embeddings: NDArray[np.floating[Any]]) -> Side:
         """Other masks of the same input, drawn alike; weights need not sum to one."""
         total = weights.sum()
         weights = weights / total if total > 0 else np.full(len(weights), 1 / len(weights))
-        return Side(masks, weights, embeddings, self.p, self.grid, self.origin, self.device, self.regions)
+        return Side(masks, weights, embeddings, self.p, self.origin, self.device)
+
+    def as_part_of_all(self) -> Side:
+        """These masks as some of all there are, in random order: a uniform sample, whatever p was asked for.
+
+        The empty and the full mask, which come first, are no part of the lot: each has the weight that it has of all.
+        """
+        sizes, n_players = self.masks.sum(axis=1), self.masks.shape[1]
+        inner = (0 < sizes) & (sizes < n_players)
+        weights = np.full(len(sizes), 0.5**n_players)
+        weights[inner] = (1 - weights[~inner].sum()) / max(1, inner.sum())
+        return replace(self, p=(0.5,), weights=weights / weights.sum())
 
     def end(self, present: bool) -> FloatArray:
         """Embedding of the mask with all players, or with none, (d,); NaN where that mask is not among them."""

@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 
 from .answers import caption_budget
-from .anytime import FEWEST_TO_JUDGE, FIRST_ROUND, LEAST_GAIN, rounds
+from .anytime import FEWEST_TO_JUDGE, FIRST_ROUND, Rule, Target, rounds
 from .encoders.images import ImageSource
 from .encoders.protocol import AnyEncoder
 from .estimators.methods import PASSES, Method, Request
 from .explanation import Explanation
 from .game import Game
-from .masks import BoolArray, check_p
+from .masks import BoolArray
 from .methods import method_named
 from .phrases import AnyTextPlayers
 from .regions import AnyImagePlayers
@@ -42,7 +42,7 @@ def explain(
     index: str | None = None,
     order: int | None = None,
     basis: str = "full",
-    target_faithfulness: float | None = None,
+    target_faithfulness: Target = None,
     image_players: AnyImagePlayers = None,
     text_players: AnyTextPlayers = "tokens",
     seed: int = 0,
@@ -80,7 +80,9 @@ def explain(
         basis: "full", with least squares also "crossmodal" for interactions between patches and tokens only, from far
             fewer masked images, and with "agnostic" also "filtered" (see `agnostic_least_squares`).
         target_faithfulness: with "kernel": encode in rounds, twice as many in each, until the expected R squared is
-            reached, stops growing, or `budget` (then 4,096 by default) is spent.
+            reached, stops growing, or `budget` (then 4,096 by default) is spent. "auto" ends where it is enough, as the
+            command line does: at an expected R squared of 0.95, or where another round is worth little (see
+            `fixlip.rounds`); without a budget at 512. `Explanation.ended` says what ended it.
         image_players: patches, or a grid, superpixels, a label map or boxes: see `fixlip.Game`.
         text_players: "tokens", "words" or phrases: see `fixlip.Game`.
         seed: of the masks, a whole number.
@@ -104,10 +106,10 @@ def explain(
     game = Game(encoder, image, text, image_players=image_players, text_players=text_players)
     if target_faithfulness is None and on_round is None:
         return _run(method, game, method.for_game(game, request))
-    target = None if target_faithfulness is None else check_p(target_faithfulness, "target_faithfulness")
-    if budget is None and target is not None:
+    rule = Rule.of(target_faithfulness)
+    if budget is None and rule is not None and rule.promised:
         request = replace(request, budget=_TARGET_BUDGET)
-    return _in_rounds(method, game, method.for_game(game, request), target, on_round)
+    return _in_rounds(method, game, method.for_game(game, request), target_faithfulness, on_round)
 
 
 def _run(method: Method, game: Game, request: Request) -> Explanation:
@@ -128,17 +130,15 @@ def _explained(samples: Samples, method: Method, request: Request) -> Explanatio
     return samples.explain(r.p, r.index, order=r.order, estimator=method.name, basis=r.basis)
 
 
-def _in_rounds(method: Method, game: Game, request: Request, target: float | None, on_round: OnRound) -> Explanation:
+def _in_rounds(method: Method, game: Game, request: Request, target: Target, on_round: OnRound) -> Explanation:
     """Explain from twice as many masked images in every round, until that is faithful enough or the budget is spent."""
     assert request.budget is not None
     drawn, first = _drawn_at(request), FIRST_ROUND if on_round else FEWEST_TO_JUDGE
     options: dict[str, Any] = {"first": first, "target_faithfulness": target, "order": request.order}
-    explanation, reached, before = None, -np.inf, -np.inf
+    explanation, before = None, None
     try:
         for samples in rounds(game, request.budget, drawn, request.seed, progress=request.progress, **options):
-            explanation = _explained(samples, method, request)
-            faithful = explanation.expected_faithfulness
-            before, reached = reached, np.nan if faithful is None else faithful
+            before, explanation = explanation, _explained(samples, method, request)
             if on_round is not None:
                 on_round(explanation)
     except KeyboardInterrupt:  # anywhere but in the encoding, which keeps what it has
@@ -147,13 +147,23 @@ def _in_rounds(method: Method, game: Game, request: Request, target: float | Non
         warnings.warn(f"interrupted: going on with {explanation.budget:,} masked images.", stacklevel=3)
         return explanation
     assert explanation is not None
-    spent, no_gain = samples.budget >= request.budget, reached - before < LEAST_GAIN or samples.image_side.exact
-    # What has neither spent its budget nor ceased to gain was interrupted, and said so.
-    if target is not None and reached < target and (spent or no_gain):
+    rule = Rule.of(target)
+    return explanation if rule is None else _ended(rule, explanation, before, request.budget, samples.image_side.exact)
+
+
+def _ended(rule: Rule, last: Explanation, before: Explanation | None, budget: int, exact: bool) -> Explanation:
+    """The explanation of the last round, with what ended the rounds; a warning where a promise was not kept."""
+    images, reached = last.budget or 0, last.expected_faithfulness
+    judged = before is not None and (before.budget or 0) >= rule.fewest
+    earlier = before.expected_faithfulness if before is not None and judged else None
+    spent = images >= budget
+    if not (spent or exact or rule.ends(reached, earlier)):  # it was interrupted, and said so
+        return last
+    if rule.promised and reached is not None and reached < rule.target:
         why = "allow a larger budget." if spent else "more would not help, since the rest is of higher order."
-        told = f"{reached:.3f} instead of {target:g} with {samples.budget:,} masked images"
-        warnings.warn(f"target_faithfulness: {told}; {why}", stacklevel=3)
-    return explanation
+        told = f"{reached:.3f} instead of {rule.target:g} with {images:,} masked images"
+        warnings.warn(f"target_faithfulness: {told}; {why}", stacklevel=4)
+    return replace(last, ended=rule.told(images, images if exact else budget, reached, earlier))
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ OPTIONAL = {
     "bokeh": "figures of experiments",
     "matplotlib": "pictures as PDF",
     "joblib": "experiments with workers",
-    "distributed": "experiments on a Dask cluster",
+    "distributed": "work on a Dask cluster",
     "datasets": "experiments on MS COCO and ImageNet",
     "scikit-learn": "the tree proxy and concepts",
     "scikit-image": "superpixels as players",

@@ -58,6 +58,7 @@ class Explanation(Expansion):
         budget: how many masks the model was asked about.
         counts: what the budget counts, "masked images" or "coalitions".
         expected_faithfulness: R squared expected on masks not seen, where the estimator gives it.
+        ended: what ended the rounds in which masks were drawn, a sentence; empty where all were drawn at once.
         empty_value, full_value: what the model says of the empty and of the grand coalition (logits).
         value_errors: standard errors of `values`, (n,) logits, where the estimator gives them.
         whole: False if players were left out, as `restrict` does; then nothing is claimed of the pair.
@@ -86,6 +87,7 @@ class Explanation(Expansion):
     budget: int | None = field(default=None, kw_only=True)
     counts: str = field(default="masked images", kw_only=True)
     expected_faithfulness: float | None = field(default=None, kw_only=True)
+    ended: str = field(default="", kw_only=True)
     empty_value: float = field(default=float("nan"), kw_only=True)
     full_value: float = field(default=float("nan"), kw_only=True)
     value_errors: FloatArray | None = field(default=None, kw_only=True, repr=False)
@@ -176,6 +178,7 @@ class Explanation(Expansion):
             stderr=None,
             triple_errors=None,
             expected_faithfulness=None,
+            ended="",
         )
 
     def first_order(self) -> Explanation:
@@ -200,6 +203,7 @@ class Explanation(Expansion):
             value_errors=None,
             pair_errors=None,
             expected_faithfulness=None,
+            ended="",
         )
 
     def restrict(self, players: Any) -> Explanation:
@@ -208,7 +212,7 @@ class Explanation(Expansion):
         whole = self.whole and len(set(inside)) == self.n_players
         errors = None if self.order == 3 else self.pair_errors  # of averages over what is left out now
         left = super().restrict(inside)
-        return replace(left, expected_faithfulness=None, value_errors=None, pair_errors=errors, whole=whole)
+        return replace(left, expected_faithfulness=None, ended="", value_errors=None, pair_errors=errors, whole=whole)
 
     def highest(self, size: int) -> BoolArray:
         """The subset of `size` players with the highest predicted value that was found, a mask (n,); see `subsets`."""
@@ -264,6 +268,7 @@ class Explanation(Expansion):
         lines = [f"{head} ({self.n_image} {patches}, {self.n_text} {tokens})", self._how()]
         if self.expected_faithfulness is not None:
             lines.append(f"expected faithfulness (R squared on unseen masks): {self.expected_faithfulness:.3f}")
+        lines += [self.ended] if self.ended else []
         if self.names.rule:
             stands = f"; 1.00 stands for {self.largest:.3g}" if self.largest and self.values.any() else ""
             lines.append(f"numbers: {self.names.rule}{stands}")

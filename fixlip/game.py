@@ -227,7 +227,7 @@ class Game:
         ours = self._image_players, self._text_players
         players = ("" if one is None else _digest(one) for one in (ours[0].regions, ours[1].owners))
         image, text = (
-            Origin(name, weights, masking, _digest(prepared), note, which)
+            Origin(name, weights, masking, _digest(prepared), note, which, str(getattr(self.encoder, "precision", "")))
             for masking, prepared, note, which in zip(maskings, inputs, self._notes, players, strict=True)
         )
         regions = ours[0].regions if self.grid is None else None

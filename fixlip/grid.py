@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,18 +12,20 @@ from typing import Any
 import numpy as np
 
 from . import gridfiles
-from .answers import Side, caption_budget
+from .answers import Side
+from .cluster import connected
 from .encoders.images import ImageSource
 from .encoders.protocol import AnyEncoder
+from .encoders.sent import Sent
 from .estimators.indices import check_index
 from .explanation import Explanation
 from .game import Game
 from .gridfiles import Kept
+from .gridwork import Encoding
 from .masks import FloatArray, check_budget, check_count, check_p, check_seed
 from .phrases import AnyTextPlayers, check_text_players
-from .progress import Progress, progress_bar
 from .regions import AnyImagePlayers, check_image_players
-from .samples import MIXTURE, Samples, check_ps, image_masks, sample_image, sample_text
+from .samples import MIXTURE, Samples, check_ps
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,6 +142,7 @@ def explain_all(
     seed: int = 0,
     progress: bool = True,
     resume: str | os.PathLike[str] | None = None,
+    dask: Any = None,
 ) -> ExplanationGrid:
     """Explain every image with every caption, encoding each image's masks and each caption's masks once.
 
@@ -164,12 +167,19 @@ def explain_all(
         resume: a folder in which every image and caption is kept as soon as it is done, the one in work too where it is
             interrupted; what is there already is not encoded again. It holds whatever was explained with it; images,
             captions and budget may differ from call to call.
+        dask: encode on a Dask cluster, one image or caption at a time a worker: the address of its scheduler, "local:2"
+            for two processes of this machine (in a script under `if __name__ == "__main__":`), or a
+            `distributed.Client`. Workers load the encoder by its name, or get it pickled where it is one of your own;
+            they need no images. What a dying worker had in work others do again, and the numbers are those without a
+            cluster. An interruption leaves the images and captions up to the first that is not done; `resume` keeps all
+            that are. See fixlip/experiments/many-machines.md.
 
     Returns:
         the grid; `grid[i, j]` is an Explanation, `grid.samples(i, j)` gives others without calling the model.
 
     Raises:
-        ValueError: one sentence, before any masked input is encoded, if an image or a caption cannot be used.
+        ValueError: one sentence, before any masked input is encoded, if an image or a caption cannot be used, no
+            scheduler answers, or the encoder cannot be sent to workers; later if the cluster is lost.
     """
     budget, index, seed = check_budget(budget), check_index(index), check_seed(seed)
     for name, given, what in (("images", images, "image"), ("texts", texts, "caption")):
@@ -179,9 +189,12 @@ def explain_all(
     _check_players(image_players, text_players)
     # One game an image and one a caption: every one of them is read before anything is encoded.
     players: dict[str, Any] = {"image_players": image_players, "text_players": text_players}
-    by_image = [Game(encoder, image, texts[0], **players) for image in images]
-    by_text = [Game(encoder, images[0], text, **players) for text in texts]
-    pictures, captions = _Encoding(Kept(resume), budget, ps, seed).run(by_image, by_text, progress)
+    sent = None if dask is None else Sent.of(encoder)
+    with nullcontext() if dask is None else connected(dask) as client:
+        by_image = [Game(encoder, image, texts[0], **players) for image in images]
+        by_text = [Game(encoder, images[0], text, **players) for text in texts]
+        work = Encoding(Kept(resume), budget, ps, seed, client, sent)
+        pictures, captions = work.run(by_image, by_text, progress)
 
     def samples(game: Game, image: Side, text: Side) -> Samples:
         return Samples(game.subject, image, text, game.scale, game.bias, seed)
@@ -200,91 +213,6 @@ def _check_players(image_players: AnyImagePlayers, text_players: AnyTextPlayers)
         )
     if not isinstance(check_text_players(text_players), str):
         raise ValueError('text_players: got phrases, which are of one caption; wanted "tokens" or "words".')
-
-
-@dataclass(frozen=True)
-class _Encoding:
-    """The work of `explain_all`.
-
-    Attributes:
-        kept: what was done before, and where to keep what is done.
-        budget, ps, seed: of the masks.
-    """
-
-    kept: Kept
-    budget: int
-    ps: tuple[float, ...]
-    seed: int
-
-    def run(self, by_image: list[Game], by_text: list[Game], progress: bool) -> tuple[list[Side], list[Side]]:
-        """The sides of all images and captions; after an interruption those that were done, at least one of either."""
-        pictures: list[Side] = []
-        captions: list[Side] = []
-        known = [self.kept.find("image", game.subject, self.ps, self.seed) for game in by_image]
-        texts = [self.kept.find("text", game.subject, self.ps, self.seed) for game in by_text]
-        total = sum(self._missing(game, side) for game, side in zip(by_image, known, strict=True))
-        texts = [self._enough(*each) for each in zip(by_text, texts, strict=True)]
-        total += sum(self._captions(game) for game, side in zip(by_text, texts, strict=True) if side is None)
-        try:
-            with progress_bar(total, "masked images and captions" if progress else None) as advance:
-                # The first image first: from then on an interruption leaves a grid.
-                pictures.append(self._image(by_image[0], known[0], advance))
-                captions += (self._text(game, side, advance) for game, side in zip(by_text, texts, strict=True))
-                pictures += (self._image(*each, advance) for each in zip(by_image[1:], known[1:], strict=True))
-        except KeyboardInterrupt:
-            if not (pictures and captions):
-                raise
-            warnings.warn(
-                f"interrupted: going on with {len(pictures)} of {len(by_image)} images and {len(captions)} of "
-                f"{len(by_text)} captions.",
-                stacklevel=3,
-            )
-        return pictures, captions
-
-    def _missing(self, game: Game, known: Side | None) -> int:
-        """How many masked images are to be encoded, about."""
-        return max(0, int(min(self.budget, 2**game.n_image)) - (0 if known is None else len(known.masks)))
-
-    def _captions(self, game: Game) -> int:
-        return int(min(caption_budget(game, self.budget), 2**game.n_text))
-
-    def _enough(self, game: Game, known: Side | None) -> Side | None:
-        """What is known of a caption, unless more is asked about now that the budget is larger."""
-        return known if known is not None and len(known.masks) >= self._captions(game) else None
-
-    def _image(self, game: Game, known: Side | None, advance: Progress) -> Side:
-        try:
-            side = sample_image(game, self.budget, self.ps, self.seed, progress=advance, known=known)
-        except KeyboardInterrupt:
-            self._keep_what_there_is(game, known)
-            raise
-        if known is None or len(known.masks) < len(side.masks):
-            self.kept.keep("image", game.subject, self.seed, side)
-        return side
-
-    def _keep_what_there_is(self, game: Game, known: Side | None) -> None:
-        """Keep the masked images that were encoded before an interruption, and those that were known before."""
-        masks, weights = image_masks(game, self.budget, self.ps, self.seed)
-        at = game.known_images(masks)
-        if self.kept.folder is None or not at.any():
-            return
-        found = Side(masks[at], weights[at], game.embed_images(masks[at]), self.ps)
-        if known is not None:
-            both = known, found
-            found = Side(
-                np.concatenate([side.masks for side in both]),
-                np.concatenate([side.weights for side in both]),
-                np.concatenate([side.embeddings for side in both]),
-                self.ps,
-            )
-        self.kept.keep("image", game.subject, self.seed, found)
-
-    def _text(self, game: Game, known: Side | None, advance: Progress) -> Side:
-        if known is not None:
-            return known
-        side = sample_text(game, self.ps, self.seed, self.budget, progress=advance)
-        self.kept.keep("text", game.subject, self.seed, side)
-        return side
 
 
 def _places(samples: Samples, word: str | None) -> list[int | None]:

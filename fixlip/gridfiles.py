@@ -82,17 +82,16 @@ def _side(name: str, arrays: dict[str, NDArray[Any]], prefix: str, subject: Subj
     n_players = subject.n_image if name == "image" else subject.n_text
     if masks.shape[1] != n_players:
         raise ValueError(f"masks of {masks.shape[1]} players instead of {n_players}")
-    grid = subject.grid if name == "image" else (1, subject.n_text)
     drawn = tuple(check_p(p) for p in ps)
-    regions = subject.regions if name == "image" else None
-    return Side(masks, weights, embeddings, drawn, grid, subject.origins[_NAMES.index(name)], regions=regions)
+    return Side(masks, weights, embeddings, drawn, subject.origins[_NAMES.index(name)])
 
 
 class Kept:
     """A folder in which a run keeps every image and caption that is done, a file each; another run goes on from it.
 
-    A file belongs to one input under one model and masking, and to masks drawn at the same p with the same seed, and is
-    found by these: so images and captions may be added, left out and put in another order, and the budget may change.
+    A file belongs to one input under one model, precision and masking, and to masks drawn at the same p with the same
+    seed, and is found by these: so images and captions may be added, left out and put in another order, and the budget
+    may change.
 
     Args:
         folder: where; made if it is not there. None keeps nothing.
@@ -135,7 +134,7 @@ class Kept:
         at = _NAMES.index(name)
         origin = subject.origins[at]
         players = subject.labels[: subject.n_image] if at == 0 else subject.labels[subject.n_image :]
-        of = [getattr(origin, one, "") for one in ("model_key", "masking", "content", "players")]
+        of = [getattr(origin, one, "") for one in ("model_key", "masking", "content", "players", "precision")]
         told = json.dumps([*of, subject.grid if at == 0 else None, players, list(ps), seed])
         return self.folder / f"{name}-{hashlib.sha256(told.encode()).hexdigest()[:24]}.npz"
 

@@ -1,8 +1,7 @@
 """Regions: image players that are any sets of pixels, from a label map, boxes, a file or superpixels.
 
 A label map is an array of whole numbers (height, width) that says of every pixel whose it is. `Regions` is one of a
-user's picture; games and subjects hold one of the model's pixels, numbered from 0, which `touching` and `inner_points`
-take.
+user's picture; games and subjects hold one of the model's pixels, numbered from 0, which `inner_points` takes.
 """
 
 from __future__ import annotations
@@ -213,29 +212,6 @@ def _whole(given: Any, *numbers: Any) -> tuple[int, ...]:
 
 
 # ---- of a label map that is numbered from 0
-
-
-def touching(labels: IntArray) -> tuple[IntArray, IntArray, FloatArray]:
-    """Pairs of regions that touch, by an edge of a pixel (1) or by corners alone (1/2).
-
-    Returns:
-        first, second and nearness, each (P,), first < second, in order.
-    """
-    near: dict[tuple[int, int], float] = {}
-    upper, lower = labels[:-1], labels[1:]
-    meetings = (
-        (upper[:, :-1], lower[:, 1:], 0.5),
-        (upper[:, 1:], lower[:, :-1], 0.5),
-        (labels[:, :-1], labels[:, 1:], 1.0),
-        (upper, lower, 1.0),
-    )
-    for one, other, nearness in meetings:
-        apart = (one != other) & (one != NOBODY) & (other != NOBODY)
-        pairs = np.sort(np.stack([one[apart], other[apart]], axis=1), axis=1)
-        near |= {(int(a), int(b)): nearness for a, b in np.unique(pairs, axis=0)}
-    found = sorted(near)
-    ends = np.array(found, np.intp).reshape(-1, 2)
-    return ends[:, 0].copy(), ends[:, 1].copy(), np.array([near[pair] for pair in found])
 
 
 def inner_points(labels: IntArray, count: int) -> FloatArray:

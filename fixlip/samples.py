@@ -6,7 +6,7 @@ import os
 import warnings
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from . import files
 from .answers import Answers, Side, caption_budget, text_budget
 from .estimators.methods import OF_ANSWERS, Request, method_named
-from .masks import BoolArray, FloatArray, check_budget, check_count, check_p, check_seed, draw_sequence
+from .masks import BoolArray, FloatArray, check_budget, check_count, check_masks, check_p, check_seed, draw_sequence
 from .progress import Progress
 from .subject import AnyGame, Origin, Subject
 
@@ -155,14 +155,10 @@ def _draw(
     return masks, weights
 
 
-def _described(
-    game: BilinearGame, side: int
-) -> tuple[tuple[int, int] | None, Origin | None, str, NDArray[np.intp] | None]:
-    """Grid, origin, device and regions of a side; words stand in one row."""
-    subject = Subject.of(game)
-    grid, regions = (subject.grid, subject.regions) if side == 0 else ((1, subject.n_text), None)
+def _described(game: BilinearGame, side: int) -> tuple[Origin | None, str]:
+    """Origin and device of a side."""
     device = str(getattr(getattr(game, "encoder", None), "device", "cpu"))
-    return grid, subject.origins[side], "cpu" if device.startswith("mps") else device, regions  # MPS has no doubles
+    return Subject.of(game).origins[side], "cpu" if device.startswith("mps") else device  # MPS has no doubles
 
 
 def _embed_images(
@@ -188,7 +184,8 @@ def _embed_images(
     embeddings[new] = added
     if len(rows):
         embeddings[at >= 0] = known.embeddings[at[at >= 0]]
-    return known.of(masks[done], weights[done], embeddings[done])
+    side = known.of(masks[done], weights[done], embeddings[done])
+    return side if done.all() or len(masks) < 2 ** masks.shape[1] else side.as_part_of_all()
 
 
 # ---- what was answered
@@ -249,6 +246,33 @@ class Samples(Answers):
 
         return readout_of(self, self._check_budget(budget))
 
+    @overload
+    def predict(self, masks: BoolArray, *, with_errors: Literal[False] = False) -> FloatArray: ...
+
+    @overload
+    def predict(self, masks: BoolArray, *, with_errors: Literal[True]) -> tuple[FloatArray, FloatArray]: ...
+
+    def predict(self, masks: BoolArray, *, with_errors: bool = False) -> FloatArray | tuple[FloatArray, FloatArray]:
+        """What the model would say of masks (m, n_players), image players first; it is not called.
+
+        These are the surrogates themselves, of which an explanation is the second-order part: whoever wants to know a
+        value and not why it is so is told better here. Masks that were asked about are known.
+
+        Args:
+            masks: booleans.
+            with_errors: give standard errors, too: of a value that is predicted, calibrated by samples left out.
+
+        Returns:
+            values, logits of shape (m,); with errors also their standard errors, (m,).
+
+        Raises:
+            ValueError, TypeError: if the masks are not of these players.
+        """
+        from .estimators.prediction import predict
+
+        values, errors = predict(self.readout(), check_masks(masks, self.subject.n_players))
+        return (values, errors) if with_errors else values
+
     def _check_budget(self, budget: int | None) -> int:
         if budget is None:
             return self.budget
@@ -276,12 +300,12 @@ class Samples(Answers):
             on_interrupt: as in `sample`.
 
         Raises:
-            ValueError: if there is no game to ask, or it is of another model, masking, image or caption.
+            ValueError: if there is no game to ask, or it is of another model, precision, masking, image or caption.
         """
         asked = game if game is not None else self.game
         if asked is None:
             raise ValueError("game: these samples were loaded; pass the game to ask, as in samples.extend(256, game).")
-        self.subject.check_same(asked, "set of samples")
+        self.subject.check_same(asked, "set of samples", in_one_precision=True)
         budget = check_budget(self.budget + check_count(more, "more"))
         masks, weights = _draw(self.subject.n_image, budget, self.image_side.p, _seeds(self.seed)[0])
         image = _embed_images(asked, self.image_side, masks, weights, progress, on_interrupt)
@@ -341,14 +365,12 @@ class Samples(Answers):
         with files.reading(path, "set of samples", wanted) as (arrays, facts, subject):
             drawn = tuple(check_p(p) for p in facts["p"])
             ps = drawn, tuple(check_p(p) for p in facts.get("p_text", drawn))
-            grids = subject.grid, (1, subject.n_text)
             image, text = (
-                _loaded(name, arrays, count, p, grid, origin)
-                for name, count, p, grid, origin in zip(
-                    ("image", "text"), (subject.n_image, subject.n_text), ps, grids, subject.origins, strict=True
+                _loaded(name, arrays, count, p, origin)
+                for name, count, p, origin in zip(
+                    ("image", "text"), (subject.n_image, subject.n_text), ps, subject.origins, strict=True
                 )
             )
-            image = replace(image, regions=subject.regions)
             return cls(subject, image, text, float(facts["scale"]), float(facts["bias"]), check_seed(facts["seed"]))
 
 
@@ -361,10 +383,9 @@ def _loaded(
     arrays: dict[str, NDArray[Any]],
     n_players: int,
     p: tuple[float, ...],
-    grid: tuple[int, int] | None,
     origin: Origin | None,
 ) -> Side:
     masks, weights, embeddings = (arrays[f"{name}_{part}"] for part in _PARTS)
     if masks.shape[1] != n_players:
         raise ValueError(f"masks of {masks.shape[1]} players instead of {n_players}")
-    return Side(masks, weights, embeddings, p, grid, origin)
+    return Side(masks, weights, embeddings, p, origin)

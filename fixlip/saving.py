@@ -25,6 +25,7 @@ _FACTS = (
     "budget",
     "counts",
     "expected_faithfulness",
+    "ended",
     "empty_value",
     "full_value",
     "whole",

@@ -50,6 +50,7 @@ class Origin:
         content: digest of the prepared input, pixels or token ids.
         note: what readers should know of this input, in a sentence: that the model does not know a word of it, say.
         players: digest of what its players are, or "" where they are the model's own patches or tokens.
+        precision: in which the model ran, "float32" or "mixed bfloat16", say; "" where that is not known.
     """
 
     model: str
@@ -58,14 +59,19 @@ class Origin:
     content: str
     note: str = field(default="", compare=False)
     players: str = ""
+    precision: str = field(default="", compare=False)
 
     @property
     def model_key(self) -> str:
         """What tells models apart: the weights, or the name where these are not known."""
         return self.weights or self.model
 
+    def runs_apart(self, other: Origin) -> bool:
+        """Whether the model is known to have run in another precision."""
+        return bool(self.precision and other.precision and self.precision != other.precision)
+
     def difference(self, other: Origin, what: str) -> str:
-        """What another origin has otherwise, in words; empty if nothing.
+        """What another origin has otherwise, in words; empty if nothing. Precision is `runs_apart`'s.
 
         Args:
             other: the origin that was met.
@@ -190,8 +196,11 @@ class Subject:
         labels = tuple(str(label) for label in getattr(game, "labels", names))
         return cls(game.n_image, game.n_text, labels, getattr(game, "grid", None))
 
-    def check_same(self, game: AnyGame, owner: str = "explanation") -> None:
-        """Raise ValueError unless a game has these players, and this input and model where both are known."""
+    def check_same(self, game: AnyGame, owner: str = "explanation", in_one_precision: bool = False) -> None:
+        """Raise ValueError unless a game has these players, and this input and model where both are known.
+
+        With `in_one_precision` answers of the two are to stand side by side, so the model has to run as it did.
+        """
         other = Subject.of(game)
         if (self.n_image, self.n_text) != (other.n_image, other.n_text):
             raise ValueError(
@@ -200,6 +209,8 @@ class Subject:
             )
         for what, mine, theirs in zip(("image", "caption"), self.origins, other.origins, strict=True):
             difference = mine.difference(theirs, what) if mine and theirs else ""
+            if in_one_precision and not difference and mine and theirs and mine.runs_apart(theirs):
+                difference = f"another precision ({theirs.precision!r} instead of {mine.precision!r})"
             if difference:
                 raise ValueError(f"game: it has {difference} than this {owner}; wanted the game that was explained.")
 
@@ -207,13 +218,19 @@ class Subject:
         """This image with the caption of another subject.
 
         Raises:
-            ValueError: if the two are of different models or, where that is asked for, of different images.
+            ValueError: if the two are of different models or precisions or, where that is asked for, of different
+                images.
         """
         image, text = self.origins[0], other.origins[1]
         if (image.model_key != text.model_key) if image and text else (self.model != other.model):
             raise ValueError(
                 f"samples: got an image under {self.model!r} and a caption under {other.model!r}, wanted one model "
                 "for both."
+            )
+        if image and text and image.runs_apart(text):
+            raise ValueError(
+                f"samples: got an image in {image.precision!r} and a caption in {text.precision!r}, wanted one "
+                "precision for both."
             )
         if same_image and (self.n_image, self.origins[0]) != (other.n_image, other.origins[0]):
             raise ValueError("game: it is of another image or image masking; wanted game.with_text of the same game.")

@@ -10,6 +10,7 @@ import numpy as np
 import traitlets
 
 from fixlip import Explanation, Samples
+from fixlip.anytime import Target
 from fixlip.estimators.indices import INDICES, SCORES
 from fixlip.pictures import Picture
 from fixlip.samples import BilinearGame
@@ -137,7 +138,7 @@ class Explorer(Panel):
         source: Samples | Explanation | BilinearGame,
         budget: int | None = None,
         *,
-        target_faithfulness: float | None = None,
+        target_faithfulness: Target = None,
         seed: int = 0,
     ) -> None:
         self.sharpening: Sharpening | None = None

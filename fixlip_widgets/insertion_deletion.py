@@ -17,7 +17,8 @@ from fixlip.baselines.methods import METHODS as BASELINES
 from fixlip.gallery.plans import PLANS, Runner
 from fixlip.metrics import Curves, area_between_curves, insertion_deletion
 from fixlip.pictures import Picture
-from fixlip.pictures.curves import Line, draw_curves
+from fixlip.pictures.curves import Line, curves_on_sheet, draw_curves
+from fixlip.pictures.drawing import Sheet
 from fixlip.subject import Subject
 
 from .controls import labelled, side_by_side
@@ -310,5 +311,10 @@ class InsertionDeletion(Panel):
         with self.lock:
             found = self.state.found
         lines = [Line(line["name"], line["y"], line["colour"], bool(line["dash"])) for line in found.lines()]
-        drawn = draw_curves(lines, title=f"Insertion and deletion{found.title}", x_label="share of the input removed")
-        return Picture(drawn, f"Insertion and deletion curves{found.title}. {found.words()}.")
+        title, share = f"Insertion and deletion{found.title}", "share of the input removed"
+        words = f"Insertion and deletion curves{found.title}. {found.words()}."
+
+        def drawn(width: int) -> Sheet:
+            return curves_on_sheet(lines, title, share, width=width)
+
+        return Picture(draw_curves(lines, title=title, x_label=share), words, drawn)

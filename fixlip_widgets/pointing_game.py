@@ -14,6 +14,7 @@ from fixlip import Encoder, Explanation, Game, emoji, sample
 from fixlip.metrics import PointingGame, PointingScore, mosaic
 from fixlip.pictures import Picture
 from fixlip.pictures.masked import draw_masked
+from fixlip.regions import AnyImagePlayers, check_image_players
 from fixlip.subject import Subject
 
 from .controls import labelled, side_by_side
@@ -42,8 +43,14 @@ class PointingState(State):
     explanation = traitlets.Instance(Explanation, allow_none=True)
     score = traitlets.Instance(PointingScore, allow_none=True)
 
-    def __init__(self, encoder: Encoder, pictures: dict[str, Any] | None = None, **traits: Any) -> None:
-        self.encoder, self.pictures = encoder, pictures
+    def __init__(
+        self,
+        encoder: Encoder,
+        pictures: dict[str, Any] | None = None,
+        image_players: AnyImagePlayers = None,
+        **traits: Any,
+    ) -> None:
+        self.encoder, self.pictures, self.image_players = encoder, pictures, check_image_players(image_players)
         known = list(pictures) if pictures else list(emoji.vocabulary())
         if len(known) < 4:
             raise ValueError(f"pictures: got {len(known)}, wanted four or more.")
@@ -80,7 +87,7 @@ class PointingState(State):
         """
         with self.lock:  # what is set up may be changed while the model is asked
             pointed, p, budget, seed = self.game(), self.p, self.budget, self.seed
-        game = Game(self.encoder, pointed.image, pointed.caption)
+        game = Game(self.encoder, pointed.image, pointed.caption, image_players=self.image_players)
         samples = sample(game, min(_ROUND, budget), seed=seed, progress=False)
         while samples.budget < budget and not samples.image_side.exact:
             progress(samples.budget, budget)
@@ -106,10 +113,14 @@ class PointingGameBuilder(Panel):
     Args:
         encoder: from `fixlip.load`.
         pictures: your own, by label (files, Pillow images or arrays); the embedded emoji by default.
+        image_players: as of `fixlip.Game`, of the mosaic; a region counts in the quarter that has more than half of
+            its pixels.
     """
 
-    def __init__(self, encoder: Encoder, pictures: dict[str, Any] | None = None) -> None:
-        self.state = PointingState(encoder, pictures)
+    def __init__(
+        self, encoder: Encoder, pictures: dict[str, Any] | None = None, image_players: AnyImagePlayers = None
+    ) -> None:
+        self.state = PointingState(encoder, pictures, image_players)
         self.cells = [
             labelled(ipywidgets.Dropdown(options=self.state.known, value=label), cell)
             for cell, label in zip(CELL_NAMES, self.state.labels, strict=True)
@@ -198,8 +209,8 @@ class PointingGameBuilder(Panel):
             f"pointing game recognition <b>{score.pgr:.2f}</b>: "
             f"right mass {score.correct:.1f}, wrong {score.wrong:.1f}",
             table(["word", *CELL_NAMES], rows),
-            '<span class="quiet">sums over a cell\'s patches, logits; ✓ where positive in the own cell, '
-            "or negative in another</span>",
+            f'<span class="quiet">sums over a cell\'s {explanation.subject.plurals[0]}, logits; ✓ where positive in '
+            "the own cell, or negative in another</span>",
         )
 
     @callback

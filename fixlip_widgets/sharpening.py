@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import ipywidgets
 
-from fixlip.anytime import rounds, sharpen
+from fixlip.anytime import Target, rounds, sharpen
 from fixlip.estimators.budgets import KERNEL_BUDGET, check_kernel
 from fixlip.masks import check_budget
 from fixlip.samples import BilinearGame, Samples
@@ -28,7 +28,7 @@ class Sharpening(ipywidgets.HBox):
         target_faithfulness: end there, as in `fixlip.rounds`.
     """
 
-    def __init__(self, budget: int | None, target_faithfulness: float | None) -> None:
+    def __init__(self, budget: int | None, target_faithfulness: Target) -> None:
         self.budget = check_budget(KERNEL_BUDGET if budget is None else budget)
         check_kernel(self.budget)
         self._target = target_faithfulness

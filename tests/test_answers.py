@@ -54,6 +54,39 @@ def test_least_squares_refuses_sides_that_were_not_drawn_at_its_p():
     assert crossmodal_least_squares(at_3.cross(fixlip.sample(game, 256, p=0.3, seed=1))).p == 0.3
 
 
+class Interrupted(RandomBilinearGame):
+    """Ctrl-C comes after 100 masked images."""
+
+    def embed_images(self, masks, progress=False):
+        if len(masks) > 100:
+            raise KeyboardInterrupt
+        return super().embed_images(masks)
+
+    def known_images(self, masks):
+        return np.arange(len(masks)) < 100
+
+
+@pytest.mark.parametrize("how", ["first", "interrupted"])
+@pytest.mark.parametrize("p", [0.3, 0.5, 0.7])
+def test_part_of_all_masks_is_a_uniform_sample_of_them(how, p):
+    """All 256 masks were to be encoded, with their exact weights at any p; of 100 the averages must still be those."""
+    errors = []
+    for seed in range(20):
+        if how == "first":
+            part = fixlip.sample(RandomBilinearGame(8, 2), 256, p=p, seed=seed).first(100).image_side
+        else:
+            with pytest.warns(UserWarning, match="going on with the 100 of 256"):
+                part = fixlip.sample(Interrupted(8, 2), 256, p=p, seed=seed).image_side
+        assert len(part.masks) == 100 and part.p == (0.5,) and part.weights.sum() == pytest.approx(1)
+        for at in (0.3, 0.5, 0.7):
+            weights, sizes = part.weights_at(at), part.masks.sum(axis=1)
+            # The mean number of players, and how often none or all of them are there.
+            wanted = (8 * at, (1 - at) ** 8, at**8)
+            found = (weights @ sizes, weights[sizes == 0].sum(), weights[sizes == 8].sum())
+            errors.append(np.subtract(found, wanted))
+    assert abs(np.mean(errors, axis=0)).max() < 0.05 and abs(np.array(errors))[:, 1:].max() < 0.02
+
+
 def test_a_side_that_holds_all_masks_serves_any_p():
     game = RandomBilinearGame(5, 4)
     crossed = fixlip.sample(game, 32, p=0.3).cross(fixlip.sample(game, 32, p=0.7))

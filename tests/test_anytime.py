@@ -11,6 +11,7 @@ import fixlip_widgets as widgets
 from fixlip.__main__ import main
 from fixlip.api import Cost
 from fixlip.commands.rounds import takes_long
+from fixlip.pictures.report import html
 
 SCENE = fixlip.emoji.scene(7)
 
@@ -70,6 +71,40 @@ def test_rounds_end_at_the_target_or_where_more_does_not_help():
             fixlip.rounds(SmoothGame(), **wrong)
 
 
+def test_auto_ends_where_it_is_enough():
+    """At 0.95, or after a round that gained less than 0.02, from 128 images on; a target of one's own from 64 on."""
+
+    def expected(game, images):
+        return fixlip.sample(game, images, 0.5, progress=False).explain(0.5).expected_faithfulness
+
+    reaching, stalling, gaining = SmoothGame(20, seed=2), SmoothGame(30), SmoothGame(60, seed=5)
+    assert 0.95 < expected(reaching, 64) < 1
+    assert expected(stalling, 128) - expected(stalling, 64) > 0.02 > expected(stalling, 256) - expected(stalling, 128)
+    assert expected(gaining, 256) - expected(gaining, 128) > 0.02
+    for game, last in ((reaching, 128), (stalling, 256), (gaining, 300)):
+        found = list(fixlip.rounds(game, 300, 0.5, target_faithfulness="auto", progress=False))
+        assert found[-1].budget == last
+    with pytest.raises(ValueError, match="target_faithfulness: got 'car', wanted a number"):
+        fixlip.rounds(SmoothGame(), target_faithfulness="car")
+
+
+def test_an_explanation_says_what_ended_its_rounds_wherever_it_goes(encoder, tmp_path, recwarn):
+    pair = encoder, SCENE.image, SCENE.caption
+    found, half = (fixlip.explain(*pair, **how) for how in ({"target_faithfulness": "auto"}, {"budget": 128}))
+    assert not recwarn, "nothing was promised"
+    gain = found.expected_faithfulness - half.expected_faithfulness
+    told = f"256 of at most 512 masked images: expected R squared {found.expected_faithfulness:.3f}"
+    assert found.ended == f"{told}, the last round gained {gain:.3f}" and gain < 0.02
+    assert fixlip.Explanation.load(found.save(tmp_path / "x.npz")).ended == found.ended
+    assert found.ended in found.summary() and found.ended in html(found)
+    assert not found.first_order().ended, "which says nothing of its R squared"
+    enough = fixlip.explain(*pair, target_faithfulness=0.9, progress=False)
+    assert enough.ended.startswith("64 of at most 4,096 masked images") and enough.ended.endswith("0.9 is enough")
+    with pytest.warns(UserWarning, match="allow a larger budget"):
+        spent = fixlip.explain(*pair, target_faithfulness=0.99, budget=70)
+    assert spent.ended.startswith("all 70 masked images")
+
+
 def test_explaining_in_rounds_ends_with_the_same_explanation_and_survives_an_interruption(encoder):
     seen = []
     common = {"budget": 100, "progress": False}
@@ -90,6 +125,20 @@ def test_explaining_in_rounds_ends_with_the_same_explanation_and_survives_an_int
 
 
 # ---- the command
+
+
+def test_the_command_asks_about_as_many_images_as_are_enough_unless_it_is_told_how_many(tmp_path, capsys):
+    def run(*options):
+        assert main(["explain", "scene:7", "--out", str(tmp_path / "x.npz"), *options]) == 0
+        return fixlip.Explanation.load(tmp_path / "x.npz"), capsys.readouterr()
+
+    found, printed = run()
+    assert found.budget == 256 and found.ended in printed.out and "at most 512 masked images" in printed.err
+    found, _ = run("--budget", "140", "--target-faithfulness", "auto", "--quiet")
+    assert found.budget == 140 and "all 140 masked images" in found.ended
+    for whole in ([], ["--target-faithfulness", "none"]):
+        found, printed = run("--budget", "66", *whole)
+        assert found.budget == 66 and not found.ended and "at most" not in printed.err
 
 
 @pytest.mark.filterwarnings("always::UserWarning")

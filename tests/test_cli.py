@@ -79,6 +79,7 @@ def test_a_scene_brings_its_own_caption_and_any_kind_of_file_is_written(tmp_path
         (["photo.jpg", "a cat", "--index", "magic"], "index: got 'magic', wanted one of banzhaf"),
         (["photo.jpg", "a cat", "--basis", "crossmodal"], "basis: got 'crossmodal', wanted one of full"),
         (["photo.jpg", "a cat", "--target-faithfulness", "2"], "target_faithfulness: got 2, wanted"),
+        (["photo.jpg", "a cat", "--target-faithfulness", "much"], "target_faithfulness: got 'much', wanted"),
         (["photo.jpg"], "text: a caption is missing"),
         (["scene:x", "a cat"], "image: got 'scene:x', wanted scene: and a number"),
         (["photo.jpg", "a cat", "--p", "nan"], "p: got nan, wanted a probability"),
@@ -334,7 +335,8 @@ def test_an_interrupted_explanation_is_announced_in_one_line(tmp_path, monkeypat
 
     monkeypatch.setattr(Encoder, "embed_images", interrupted)
     out = tmp_path / "x.npz"
-    assert main(["explain", "scene:3", "--quiet", "--batch-size", "32", "--out", str(out)]) == 0
+    whole = ["--target-faithfulness", "none", "--batch-size", "32"]
+    assert main(["explain", "scene:3", "--quiet", *whole, "--out", str(out)]) == 0
     error = capsys.readouterr().err
     assert error.startswith("fixlip: interrupted: going on with ") and error.count("\n") == 1
     assert ".py" not in error and "Warning" not in error and Explanation.load(out).budget < 100

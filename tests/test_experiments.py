@@ -9,12 +9,14 @@ import sys
 
 import numpy as np
 import pytest
+import small_models
 from PIL import Image
 
 import fixlip
 from fixlip.__main__ import main
 from fixlip.experiments import datasets
 from fixlip.experiments.bench import DRAWN_AT
+from fixlip.experiments.report import _model
 from fixlip.experiments.runner import run
 from fixlip.experiments.settings import (
     AT_METAGAMES_COST,
@@ -27,7 +29,7 @@ from fixlip.experiments.settings import (
     row_keys,
     timed,
 )
-from fixlip.metrics import quadrant
+from fixlip.metrics import faithfulness, quadrant
 from fixlip.samples import FEWEST_MASKS
 
 FIXLIP = "FIxLIP (weighted Banzhaf interactions)"
@@ -548,7 +550,6 @@ def test_a_table_of_something_else_is_left_alone(tmp_path):
     ("module", "options", "message"),
     [
         ("joblib", {"workers": 2}, "workers: needs joblib, which is not installed; pip install joblib"),
-        ("joblib", {"dask": "local"}, "workers: needs joblib"),
         ("distributed", {"dask": "local"}, "dask: needs distributed, which is not installed"),
         ("datasets", {"dataset": "coco"}, "dataset: clip-benchmark.*: needs datasets, which is not installed"),
     ],
@@ -581,3 +582,32 @@ def test_the_command_writes_and_prints_the_table(tmp_path, capsys, monkeypatch):
     assert main(["experiment", "faithfulness", "--dataset", "nowhere"]) == 2
     assert "dataset: 'nowhere'" in capsys.readouterr().err
     assert not (tmp_path / "experiments").exists()
+
+
+@pytest.fixture(scope="module")
+def flexible(tmp_path_factory):
+    """A model whose pictures have grids of their own, and a folder of two pictures, wide and high."""
+    folder = tmp_path_factory.mktemp("naflex")
+    for name, size in (("wide.png", (120, 60)), ("high.png", (60, 120))):
+        Image.fromarray(np.asarray(fixlip.emoji.scene(1, size=120).image.resize(size))).save(folder / name)
+    (folder / "captions.csv").write_text("file,caption\nwide.png,a cat\nhigh.png,a banana\n", encoding="utf-8")
+    return small_models.save("siglip2", folder / "model"), folder
+
+
+def test_pictures_may_have_grids_of_their_own(flexible, tmp_path):
+    model, folder = flexible
+    run_with = Settings("faithfulness", str(model), ps=(0.5,), budget=16, masks=30)
+    rows, encoder = read(run(run_with, str(folder), limit=2, out=tmp_path, progress=False)), fixlip.load(model)
+    grids = set()
+    for number, name in enumerate(dict.fromkeys(row["item"] for row in rows)):
+        caption = {"wide.png": "a cat", "high.png": "a banana"}[name]
+        game = fixlip.Game(encoder, folder / name, caption)
+        grids.add(game.grid)
+        told = fixlip.sample(game, 16, DRAWN_AT, number, progress=False).explain(0.5)
+        wanted = faithfulness(told, game, 0.5, n_masks=30, seed=10**6 + number).r2
+        (found,) = (r for r in rows if (r["item"], r["method"], r["at"]) == (name, FIXLIP, "0.5"))
+        assert float(found["r2"]) == pytest.approx(wanted, rel=1e-4)
+    assert grids == {(4, 8), (8, 4)} and encoder.grid == (6, 6)
+    assert "6 x 6 patches of a square picture, others in grids of their own, weights" in _model(run_with, encoder)
+    square = fixlip.load("emoji-clip", device="cpu")
+    assert "7 x 7 patches, weights" in _model(settings("faithfulness"), square)

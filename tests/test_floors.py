@@ -13,7 +13,14 @@ TOP = Path(__file__).parent.parent
 # floor and from those below.
 FLOORS = (
     ("fixlip.masks", "fixlip.atomic", "fixlip.extras", "fixlip.progress", "fixlip.emoji.scenes", "fixlip.emoji.notes"),
-    ("fixlip.regions", "fixlip.phrases", "fixlip.emoji.props", "fixlip.emoji.planted", "fixlip.emoji.by_hand"),
+    (
+        "fixlip.cluster",
+        "fixlip.regions",
+        "fixlip.phrases",
+        "fixlip.emoji.props",
+        "fixlip.emoji.planted",
+        "fixlip.emoji.by_hand",
+    ),
     ("fixlip.subject", "fixlip.files", "fixlip.triples", "fixlip.shapiq_classes"),
     ("fixlip.encoders", "fixlip.pictures.fonts", "fixlip.pictures.lines", "fixlip.pictures.drawing"),
     ("fixlip.game",),
@@ -32,6 +39,7 @@ FLOORS = (
         "fixlip.contrasts",
         "fixlip.pairs",
         "fixlip.grid",
+        "fixlip.gridwork",
         "fixlip.metrics",
         "fixlip.emoji",
     ),

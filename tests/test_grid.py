@@ -243,7 +243,7 @@ def test_one_bar_counts_all_encodings(encoder, images, monkeypatch):
 
         yield advance
 
-    monkeypatch.setattr("fixlip.grid.progress_bar", bar)
+    monkeypatch.setattr("fixlip.gridwork.progress_bar", bar)
     fixlip.explain_all(encoder, images, CAPTIONS[1:], budget=16)
     ((description, total, done),) = bars
     tokens = [fixlip.Game(encoder, images[0], text).n_text for text in CAPTIONS[1:]]

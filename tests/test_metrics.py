@@ -315,6 +315,49 @@ def test_a_single_row_of_patches_has_no_four_cells():
         score_maps(np.ones((1, 7)), (7, 1))
 
 
+def with_regions(explanation, regions):
+    subject = dataclasses.replace(explanation.subject, grid=None, regions=regions, units=("region", "token"))
+    return dataclasses.replace(explanation, subject=subject)
+
+
+@pytest.mark.parametrize(
+    ("grid", "size"), [((7, 7), (7, 7)), ((7, 7), (224, 224)), ((6, 7), (6, 7)), ((4, 5), (40, 45))]
+)
+def test_a_label_map_of_one_patch_each_scores_as_patches_do_bit_for_bit(rng, grid, size):
+    n = grid[0] * grid[1]
+    subject = Subject(n, 4, tuple(map(str, range(n + 4))), grid)
+    pairs = np.triu(rng.normal(size=(n + 4, n + 4)), 1)
+    for order in (1, 2):
+        patches = Explanation(0.0, rng.normal(size=n + 4), (order - 1) * (pairs + pairs.T), subject, order=order)
+        rows, columns = (np.arange(side) * count // side for side, count in zip(size, grid, strict=True))
+        found, wanted = (
+            pointing_game(one, [[n], [n + 1], [n + 2, n + 3]])
+            for one in (with_regions(patches, rows[:, None] * grid[1] + columns), patches)
+        )
+        assert (found.pgr, found.correct, found.wrong, found.sign_ratio) == (
+            wanted.pgr,
+            wanted.correct,
+            wanted.wrong,
+            wanted.sign_ratio,
+        )
+        np.testing.assert_array_equal(found.by_cell, wanted.by_cell)
+
+
+def test_a_region_counts_where_more_than_half_of_it_lies():
+    regions = np.full((10, 10), 5)
+    regions[:6, :5], regions[:5, 5:], regions[5:, 8:], regions[4:8, 3:5] = 0, 1, 2, 3
+    regions[8, 0], regions[9, 0], regions[9, 7] = 4, -1, -1
+    pairs = np.zeros((8, 8))
+    pairs[:6, 6] = pairs[6, :6] = [2.0, -1.0, 0.5, 7.0, 9.0, 3.0]
+    told = Explanation(0.0, np.zeros(8), pairs, Subject(6, 2, tuple("abcdefgh"), (2, 3)))
+    score = pointing_game(with_regions(told, regions), [[6]])
+    # Top left are 23 of region 0's 26 pixels; bottom left 6 of region 3's 8, all of 4, and of 5 just half, 14 of 28.
+    assert score.by_cell.tolist() == [[2.0, -1.0, 7.0 + 9.0, 0.5]]
+    assert (score.correct, score.wrong, score.sign_ratio) == (3.0, 16.5, 2 / 5)
+    with pytest.raises(ValueError, match="no region has more than half of its pixels in the top left quarter"):
+        pointing_game(with_regions(told, np.arange(6)[:, None].repeat(2, 1)), [[6]])
+
+
 def test_mosaics_are_made_of_any_four_pictures():
     tiles = [Image.new("RGB", (30 + k, 50), colour) for k, colour in enumerate(("red", "lime", "blue", "white"))]
     made = make_mosaic(tiles, 16)

@@ -1,6 +1,7 @@
 """Pictures for a paper: sizes in inches, vectors that are vectors, and what may be left out."""
 
 import base64
+import dataclasses
 import inspect
 import io
 import re
@@ -10,9 +11,10 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 from PIL import Image
-from toys import mosaic
+from toys import concepts_found, mosaic
 
-from fixlip.pictures import Picture, alt_text, draw, pdf, svg
+from fixlip.pictures import Picture, alt_text, compare, draw, pdf, svg
+from fixlip.pictures.concepts import draw_concepts, draw_deletion, outlined
 from fixlip.pictures.curves import Line, draw_curves
 from fixlip.pictures.drawing import Sheet
 
@@ -159,3 +161,28 @@ def test_what_cannot_be_is_told_in_one_sentence(explanation, tmp_path, monkeypat
     with pytest.raises(ValueError, match=r"^path: a PDF: needs matplotlib.*; pip install"):
         picture.save(tmp_path / "f.pdf")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("what", ["comparison", "concepts", "outlines", "curves"])
+def test_other_pictures_are_vectors_too_and_the_same_ones(what, explanation, tmp_path):
+    """Marks on a page of the usual size, made pixels, are the picture itself: nothing moved, nothing is missing."""
+    pytest.importorskip("matplotlib")
+    other = dataclasses.replace(explanation, attributions=explanation.attributions[::-1].copy())
+    picture = {
+        "comparison": lambda: compare(explanation, other, names=("one", "other"), width=240),
+        "concepts": lambda: draw_concepts(concepts_found(), width=500),
+        "outlines": lambda: outlined(concepts_found()),
+        "curves": lambda: draw_deletion(concepts_found()),
+    }[what]()
+    for kind in ("svg", *(["pdf"] if what == "concepts" else [])):
+        picture.save(tmp_path / f"f.{kind}", width=5.0)
+    assert parsed(tmp_path / "f.svg").get("width") == "5in"
+    picture.save(tmp_path / "f.svg")
+    texts = list(parsed(tmp_path / "f.svg").iter(f"{SVG}text"))
+    if what == "comparison":
+        assert [one.text for one in texts].count("cat") == 3, "two explanations and their difference"
+    with Image.open(picture.save(tmp_path / "f.png", dpi=216)) as drawn:
+        found, wanted = (np.asarray(one.convert("RGBA")).astype(int) for one in (drawn, picture.image))
+    assert found.shape == wanted.shape
+    solid = wanted[..., 3] == 255
+    assert abs(found[solid] - wanted[solid]).max() <= 1

@@ -8,7 +8,7 @@ from PIL import Image
 import fixlip
 from fixlip import Explanation, Game, Regions, emoji
 from fixlip.phrases import grouped, spans_of_labels
-from fixlip.regions import inner_points, touching
+from fixlip.regions import inner_points
 
 SCENE = emoji.scene(7)  # a hammer and a cactus, 336 pixels a side
 BOXES = dict(zip(SCENE.objects, SCENE.boxes, strict=True))
@@ -276,23 +276,6 @@ def test_the_command_line_takes_players(tmp_path, capsys):
 
 
 # ---- geometry, and what is kept
-
-
-def test_regions_touch_by_edges_and_by_corners():
-    labels = np.array([[0, 0, 1], [0, 2, 1], [3, 4, 4]])
-    first, second, nearness = touching(labels)
-    told = dict(zip(zip(first.tolist(), second.tolist(), strict=True), nearness.tolist(), strict=True))
-    assert told == {
-        (0, 1): 1,
-        (0, 2): 1,
-        (0, 3): 1,
-        (0, 4): 0.5,
-        (1, 2): 1,
-        (1, 4): 1,
-        (2, 3): 0.5,
-        (2, 4): 1,
-        (3, 4): 1,
-    }
 
 
 def test_a_point_of_a_ring_lies_on_the_ring():

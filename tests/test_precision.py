@@ -10,6 +10,11 @@ import torch
 import fixlip
 from fixlip.answers import caption_budget, text_budget
 from fixlip.encoders import speed
+from fixlip.experiments.bench import images_within
+from fixlip.experiments.forecast import work_of_item
+from fixlip.experiments.runner import _open
+from fixlip.experiments.settings import Settings
+from fixlip.experiments.tables import Layout, Table, Tables
 
 CAPTION = "a cat next to a banana on the table"
 
@@ -96,13 +101,13 @@ def test_small_models_and_hardware_without_half_precision_stay_in_float32(folder
 
 
 def test_the_cost_of_a_caption_counts_multiplications():
-    """ViT-B/32 by hand: per layer four square matrices and two of the MLP, met by every position."""
+    """ViT-B/32 by hand: per layer four square matrices and two of the MLP, met by every position; 1.5 times."""
     from transformers import CLIPConfig, CLIPModel
 
     with torch.device("meta"):
         model = CLIPModel(CLIPConfig())
     text, vision = (12 * (4 * width**2 + 2 * width * 4 * width) for width in (512, 768))
-    assert speed.caption_cost(model, "vision_model.", 50, 12) == pytest.approx(text * 12 / (vision * 50))
+    assert speed.caption_cost(model, "vision_model.", 50, 12) == pytest.approx(1.5 * text * 12 / (vision * 50))
     assert speed.caption_cost(model, "vision_model.", None, 12) == speed.CONVOLUTIONAL
     assert speed.is_large(model)
 
@@ -133,3 +138,66 @@ def test_more_images_afford_more_captions_and_the_order_of_asking_is_the_same(fo
     assert np.isfinite(explanation.interactions).all() and np.isfinite(explanation.stderr[1]).all()
     captions = fixlip.explain_all(encoder, [fixlip.emoji.scene(3).image], [CAPTION], budget=32, progress=False)
     assert len(captions.samples(0, 0).text_side.masks) == len(few.text_side.masks)
+
+
+def test_what_a_run_forecasts_and_compares_at_equal_cost_knows_how_many_captions_are_encoded(folder, as_if_large):
+    encoder = fixlip.load(folder, device="cpu", dtype="float32")
+    game = fixlip.Game(encoder, fixlip.emoji.scene(3).image, CAPTION)
+    images = images_within(game, 120)
+    samples = fixlip.sample(game, images, progress=False)
+    assert samples.budget + len(samples.text_side.masks) <= 120 < 121 <= images + 1 + caption_budget(game, images + 1)
+    assert len(samples.text_side.masks) < min(text_budget(game.n_text), 2**game.n_text)
+    # 30 tokens have 466 coefficients, so 932 captions are the fewest; all methods' masked images are of two budgets.
+    settings = Settings("faithfulness", budget=64, masks=2, ps=(0.5,))
+    told, before = (work_of_item(settings, 49, 30, cost) for cost in (1.0, None))
+    assert told.images == before.images and before.captions - told.captions == 2 * (1024 - 932)
+
+
+# ---- answers of two precisions are not mixed
+
+
+def test_answers_of_two_precisions_do_not_mix(folder, as_if_large, tmp_path):
+    encoders = [fixlip.load(folder, device="cpu", dtype=dtype) for dtype in ("auto", "float32")]
+    games = [fixlip.Game(encoder, fixlip.emoji.scene(3).image, CAPTION) for encoder in encoders]
+    coarse, exact = (fixlip.sample(game, 16, progress=False) for game in games)
+    loaded = type(coarse).load(coarse.save(tmp_path / "samples"))
+    assert loaded.subject.origins[0].precision == "mixed bfloat16"
+    with pytest.raises(ValueError, match=r"another precision \('float32' instead of 'mixed bfloat16'\) than this set"):
+        loaded.extend(8, games[1], progress=False)
+    with pytest.raises(ValueError, match="an image in 'mixed bfloat16' and a caption in 'float32', wanted one"):
+        loaded.cross(exact)
+    with pytest.raises(ValueError, match="wanted one precision for both"):
+        exact.with_caption(games[0], progress=False)
+    # An explanation may be held against the game in the other precision: that is how rounding is measured.
+    assert np.isfinite(fixlip.metrics.faithfulness(coarse.explain(0.5), games[1], n_masks=20).r2)
+
+
+def test_a_folder_to_go_on_from_keeps_precisions_apart(folder, as_if_large, tmp_path):
+    encoders = [fixlip.load(folder, device="cpu", dtype=dtype) for dtype in ("auto", "float32")]
+    asked = ([fixlip.emoji.scene(3).image], [CAPTION])
+    grids = [
+        fixlip.explain_all(encoder, *asked, budget=16, resume=tmp_path / "grid", progress=False)
+        for encoder in (*encoders, encoders[1])
+    ]
+    alone = fixlip.explain_all(encoders[1], *asked, budget=16, progress=False).samples(0, 0)
+    for grid in grids[1:]:
+        for side in ("image_side", "text_side"):
+            kept = getattr(grid.samples(0, 0), side).embeddings
+            np.testing.assert_array_equal(kept, getattr(alone, side).embeddings)
+            assert (kept != getattr(grids[0].samples(0, 0), side).embeddings).any()
+
+
+def test_a_table_of_an_experiment_is_of_one_precision_and_masking(folder, as_if_large, tmp_path):
+    encoders = [fixlip.load(folder, device="cpu", dtype=dtype) for dtype in ("auto", "float32")]
+    encoders.append(fixlip.load(folder, device="cpu", dtype="float32", image_masking="mean"))
+    path, how = tmp_path / "faithfulness-clip.csv", Settings("faithfulness", str(folder), ps=(0.5,))
+    table = Table(path, Layout(("item", "score"), (), ("score",), ((),)))
+    path.write_text("item,score\n", encoding="utf-8")
+    notes = [how.describe("emoji", encoder) for encoder in encoders]
+    for before, now, told in (
+        (0, 1, "dtype='mixed bfloat16', not dtype='float32'"),
+        (1, 2, "image_masking='zero', not "),
+    ):
+        path.with_suffix(".settings").write_text("".join(f"{k}={v}\n" for k, v in notes[before].items()), "utf-8")
+        with pytest.raises(ValueError, match=f"was made with {told}.*choose another folder"):
+            _open(Tables([table]), path, notes[now])

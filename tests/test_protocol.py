@@ -170,6 +170,10 @@ WRONG = {
     "scale": (changed(scale=float("nan")), "scale and bias are nan and 0, wanted finite numbers"),
     "one row": (images_as(lambda rows, *_: rows[:1]), r"embed_images: 5 masks gave shape \(1, 9\), wanted \(5, d\)"),
     "length": (images_as(lambda rows, *_: 2 * rows), "embed_images: embeddings have lengths from 2 to 2, wanted 1"),
+    "almost": (
+        texts_as(lambda rows, *_: 1.002 * rows),
+        "lengths from 1.002 to 1.002, wanted 1 to within 0.001; divide",
+    ),
     "finite": (texts_as(lambda rows, *_: rows * np.nan), "embed_texts: some embeddings are not finite"),
     "widths": (texts_as(lambda rows, *_: normal(rows[:, :8])), r"embeddings of different widths, \[8, 9\]"),
     "dropout": (

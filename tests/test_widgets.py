@@ -407,6 +407,16 @@ def test_own_pictures_can_be_played_with(encoder):
         widgets.PointingGameBuilder(encoder, {"cat": pictures["cat"]})
 
 
+def test_a_game_can_be_played_with_regions(encoder):
+    regions = np.arange(336)[:, None] // 168 * 4 + np.arange(336) // 84
+    builder = widgets.PointingGameBuilder(encoder, image_players=regions)
+    builder.state.objects, builder.state.budget = 2, 16
+    builder.state.run()
+    score, told = builder.state.score, builder.state.explanation
+    assert told.subject.units[0] == "region" and "sums over a cell's regions" in builder.table.value
+    assert score.by_cell[1, 2] == pytest.approx(told.interactions[[4, 5], 9].sum())
+
+
 # ---- compare
 
 

@@ -73,7 +73,7 @@ def add(commands: Any, shared: argparse.ArgumentParser) -> None:
     parser.add_argument("--budget", metavar="N", help="masked images for each; default 512, for runtime 4096")
     parser.add_argument("--masks", metavar="N", help="fresh masks that faithfulness is measured on, default 1000")
     parser.add_argument("--workers", default="1", metavar="N", help="processes side by side, default 1")
-    parser.add_argument("--dask", metavar="ADDRESS", help='Dask scheduler to use, or "local"')
+    parser.add_argument("--dask", metavar="ADDRESS", help='Dask scheduler to use, or "local:2" for two processes here')
     parser.add_argument(
         "--out", type=Path, default=Path("experiments"), metavar="FOLDER", help="for the table; default experiments"
     )

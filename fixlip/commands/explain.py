@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..estimators.budgets import check_kernel
-from ..estimators.indices import SCORES
+from ..estimators.indices import INDICES, SCORES
 from ..estimators.methods import Method, Request
 from ..masks import check_p
 from ..methods import METHODS, method_named
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ..explanation import Explanation
 
 SCENE = "scene:"
+AUTO = "auto"  # as `fixlip.anytime` has it
 _PLAYERS = ("image_players", "text_players")
 _LOG = logging.getLogger(__name__)
 # The maskings below are named here, since reading them from the library would load torch for --help; a test compares.
@@ -80,6 +81,7 @@ examples:
   python -m fixlip explain {SCENE}7
   python -m fixlip explain photo.jpg "a dog next to a hydrant" --model openai/clip-vit-base-patch32
   python -m fixlip explain photo.jpg "a dog" --model FOLDER --p 0.3 --budget 1024 --out dog.csv
+  python -m fixlip explain photo.jpg "a dog" --budget 2048 --target-faithfulness auto
   python -m fixlip explain photo.jpg "a dog" --foil "a wolf" --out why.html
   python -m fixlip explain {SCENE}7 --target-faithfulness 0.95 --quiet --out dog.npz
 """
@@ -118,14 +120,16 @@ def _add_fit(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--budget",
         metavar="N",
-        help="masked images to encode: more take longer and make smaller errors; default 512, other estimators than "
-        "kernel choose by the number of patches, and those that take what they need refuse one",
+        help="masked images to encode, all of them unless there is a target: more take longer and make smaller errors; "
+        "default 512 at most, other estimators than kernel choose by the number of patches, and those that take what "
+        "they need refuse one",
     )
     parser.add_argument(
         "--target-faithfulness",
         metavar="R2",
         help="encode until the explanation is expected to predict so much of the variance on unseen masks (0 to 1), "
-        "or the budget, then 4096 by default, is spent; with kernel",
+        "more would not help, or the budget, then 4096 by default, is spent; auto (the default without a budget): "
+        "until 0.95, or until another round is worth little; none: the whole budget; with kernel",
     )
     parser.add_argument(
         "--rounds",
@@ -180,15 +184,15 @@ def run(given: argparse.Namespace) -> int:
     start = time.perf_counter()
     encoder = load(given.model, **loading)
     _LOG.info("%r, loaded in %.1f s", encoder, time.perf_counter() - start)
-    slow = False
-    if arguments["target_faithfulness"] is None and not given.quiet:
+    slow, target = False, arguments["target_faithfulness"]
+    if target in (None, AUTO) and not given.quiet:
         # The foil's captions come on top; they take little.
         told = {name: arguments[name] for name in ("budget", "estimator", "basis", *_PLAYERS)}
         forecast = cost(encoder, image, caption, **told)
         slow = arguments["estimator"] == "kernel" and takes_long(forecast)
-        console.note(f"{forecast}.")
+        console.note(f"{forecast}." if target is None else f"at most {forecast}.")
     start = time.perf_counter()
-    if foil is None and (given.rounds or slow or arguments["target_faithfulness"] is not None):
+    if foil is None and (given.rounds or slow or target is not None):
         arguments["on_round"] = Rounds(given.out, given.rounds or slow, given.quiet)
     explanation = _explained(encoder, image, caption, foil, arguments, not given.quiet)
     _LOG.info("%r, explained in %.1f s", explanation, time.perf_counter() - start)
@@ -230,7 +234,6 @@ def _explained(
 
 def _arguments(given: argparse.Namespace) -> dict[str, Any]:
     """Keyword arguments of `fixlip.explain`."""
-    target = given.target_faithfulness
     return {
         "p": options.probability(given.p),
         "budget": None if given.budget is None else options.whole(given.budget, "budget", 2),
@@ -238,11 +241,25 @@ def _arguments(given: argparse.Namespace) -> dict[str, Any]:
         "index": given.index,
         "order": None if given.order is None else options.whole(given.order, "order", 1),
         "basis": given.basis,
-        "target_faithfulness": None if target is None else check_p(target, "target_faithfulness"),
+        "target_faithfulness": _target(given),
         "image_players": check_image_players(given.image_players),
         "text_players": check_text_players(given.text_players),
         "seed": options.whole(given.seed, "seed", 0),
     }
+
+
+def _target(given: argparse.Namespace) -> float | str | None:
+    """The target of `fixlip.explain`: the one given, or "auto" where nothing speaks for another one or for a budget."""
+    target = given.target_faithfulness
+    if target is None:
+        has_targets = given.estimator == "kernel" and given.index in (None, INDICES[0]) and given.foil is None
+        return AUTO if has_targets and given.budget is None else None
+    if target in (AUTO, "none"):
+        return AUTO if target == AUTO else None
+    try:
+        return check_p(target, "target_faithfulness")
+    except ValueError as error:
+        raise ValueError(f"{str(error).rstrip('.')}, {AUTO} or none.") from None
 
 
 def _loading(given: argparse.Namespace) -> dict[str, Any]:

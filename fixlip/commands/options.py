@@ -33,7 +33,12 @@ def shared() -> Parser:
         help="embedded model, folder, or name on the Hugging Face hub; default emoji-clip",
     )
     group.add_argument("--device", default="auto", help="auto (a GPU if there is one), cpu, cuda, cuda:1, mps")
-    group.add_argument("--dtype", default="auto", help="precision: auto, float32, bfloat16")
+    group.add_argument(
+        "--dtype",
+        default="auto",
+        help="precision: float32, bfloat16, or auto: float32, but matrix products of large models in half precision "
+        "where the device has it and a check finds it precise enough",
+    )
     group.add_argument("--batch-size", default="auto", metavar="N", help="masked inputs at a time, or auto")
     parser.add_argument("--seed", default="0", metavar="N", help="of the random masks, default 0")
     talk = parser.add_mutually_exclusive_group()

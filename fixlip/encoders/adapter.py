@@ -34,6 +34,7 @@ class Adapter:
         device, dtype, batch_size: where, how precisely, and how many masks at a time.
         embedded: whether it is one of FIxLIP-Lab's own models.
         multiplies_in: the precision of matrix products where it is less than that of all else, `dtype`; or None.
+        recipe: what `load` was given, all but the precision, which is settled; None where it was not loaded by name.
         why_precision: what `load(..., dtype="auto")` chose, and why, in half a sentence; empty where it was not asked.
     """
 
@@ -49,6 +50,7 @@ class Adapter:
     embedded: bool = False
     multiplies_in: torch.dtype | None = None
     why_precision: str = ""
+    recipe: dict[str, Any] | None = None
     _image_masking: str
     _text_masking: str
 

@@ -174,8 +174,9 @@ class _Check:
             if not np.isfinite(found).all():
                 self.problems.append(f"embed_{side}s: some embeddings are not finite.")
             elif abs(lengths - 1).max() > _EXACT * 10:
-                span = f"from {lengths.min():.3g} to {lengths.max():.3g}"
-                self.problems.append(f"embed_{side}s: embeddings have lengths {span}, wanted 1.")
+                span = f"from {lengths.min():.6g} to {lengths.max():.6g}"
+                told = f"embed_{side}s: embeddings have lengths {span}, wanted 1 to within {_EXACT * 10:g}"
+                self.problems.append(f"{told}; divide every row by its length.")
             else:
                 self.passed.append(f"embed_{side}s: finite rows of length one, a row a mask.")
         if len(widths) > 1:

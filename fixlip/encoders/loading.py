@@ -75,10 +75,11 @@ def load(
         "image_masking": image_masking,
         "text_masking": text_masking,
     }
+    recipe = options | {"name": name, "device": device, "revision": revision}
     if isinstance(name, str) and is_open_clip(name):
         if revision is not None:
             raise ValueError(f"revision: got {revision!r} for {name!r}; open_clip has no revisions of its models.")
-        return _settled(load_open_clip(name, **options), dtype)
+        return _settled(load_open_clip(name, **options), dtype, recipe)
     from transformers import AutoConfig, AutoModel, AutoProcessor
 
     with _quiet_transformers():
@@ -94,11 +95,14 @@ def load(
         model, info = source.fetch(AutoModel, output_loading_info=True, ignore_mismatched_sizes=True)
         _check_weights(info, source.name)
     encoder = Encoder(model, processor, name=source.name, embedded=source.is_embedded, **options)
-    return _settled(encoder, dtype)
+    if source.is_folder and not source.is_embedded:  # another process may stand elsewhere
+        recipe["name"] = os.path.abspath(source.place)
+    return _settled(encoder, dtype, recipe)
 
 
-def _settled(encoder: AnyAdapter, dtype: str) -> AnyAdapter:
-    """The encoder, after a choice of precision where that was left to us."""
+def _settled(encoder: AnyAdapter, dtype: str, recipe: dict[str, Any]) -> AnyAdapter:
+    """The encoder, which knows how to load it again, after a choice of precision where that was left to us."""
+    encoder.recipe = recipe
     if dtype == "auto":
         choose_precision(encoder)
     return encoder

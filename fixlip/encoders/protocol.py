@@ -61,9 +61,12 @@ class AnyEncoder(Protocol):
     Beside these, an encoder may offer, and else has the value in brackets: `fingerprint` (""), which tells weights
     apart; `image_masking` and `text_masking` (""), what removed players become; `note_of_image(image)` and
     `note_of_text(text)` (""), what readers should know of an input, in a sentence; `device` ("cpu") and `batch_size`
-    (64); `caption_cost(pixels, caption)` (None), what a masked caption costs as a share of a masked image, where that
-    is to limit how many captions are asked; and `similarity(image, text)`, the model's own number for a whole pair,
-    which `fixlip.check_encoder` compares.
+    (64); `precision` (""), such as "float32", so that answers of two are not mixed; `labels_on_pixels(labels, pixels)`
+    (none: then image players are a grid or "slic"), which brings a label map of the upright picture (height, width) to
+    the model's pixels as `prepare_image` brought the picture, -1 where the map says so or the model sees beyond the
+    picture; `caption_cost(pixels, caption)` (None), what a masked caption costs as a share of a masked image, where
+    that is to limit how many captions are asked; and `similarity(image, text)`, the model's own number for a whole
+    pair, which `fixlip.check_encoder` compares.
     """
 
     @property
@@ -108,8 +111,9 @@ class AnyEncoder(Protocol):
             pixels: from `prepare_image`.
             masks: (m, n), True = the player is present.
             regions: (height, width), a label map of the model's pixels: the number, from 0 to n - 1, of the player that
-                each belongs to (-1: nobody's, always removed; only for pixels that the model never reads). By default
-                the players are the patches of `grid_of`, whose label map must give the same.
+                each belongs to, or -1, nobody's, for those that are always removed. Pixels that the model never reads,
+                a margin beside its patches, say, may have any of these. By default the players are the patches of
+                `grid_of`, whose label map must give the same.
 
         Yields:
             rows of length one (b, d), batch by batch in the order of the masks; any number of batches.

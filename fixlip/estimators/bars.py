@@ -5,14 +5,15 @@ tell, each of which is left out once. An estimate is a sum over samples, weighte
 the others miss of a sample:
 
 - chance: the jackknife's variance, the sum of (a r)^2, beside what the process expects of it;
-- prejudice: E_p[f phi_S] = E_p[f^ phi_S] + E_p[(f - f^) phi_S] with phi_S = prod_{i in S} (x_i - p) / (p (1 - p)), whatever
-  the surrogate f^. The last term, averaged over left-out samples, is what the surrogate does not see of the truth, plus
-  chance. Where the squares of many such averages exceed what chance makes of them, the rest is the surrogate's fault.
+- prejudice: whatever the surrogate f^, E_p[f phi_S] = E_p[f^ phi_S] + E_p[(f - f^) phi_S] with
+  phi_S = prod_{i in S} (x_i - p) / (p (1 - p)). The last term, averaged over left-out samples, is what the surrogate
+  does not see of the truth, plus chance. Where the squares of many such averages exceed what chance makes of them, the
+  rest is the surrogate's fault.
 
-Both are averages over all numbers of a kind (values, pairs within a side, pairs with a given word): single ones would be
-too noisy. So each kind's posterior variances are multiplied by one factor. (The correction is that of regression-adjusted
-sampling, Witter et al., arXiv:2506.11849; here it sets the bars' width and leaves the estimates alone, to which it would
-add its own chance: for pairs of patches that triples the error.)
+Both are averages over all numbers of a kind (values, pairs within a side, pairs with a given word): single ones would
+be too noisy. So each kind's posterior variances are multiplied by one factor. (The correction is that of Regression
+MSR, arXiv:2506.11849. Here it sets the bars' width and leaves the estimates alone, to which it would add its own
+chance: for pairs of patches that triples the error.)
 """
 
 from __future__ import annotations
@@ -72,9 +73,9 @@ class Check:
 class Contribution:
     """What one side's uncertainty adds to the variance of every number, in units of scale squared.
 
-    A number is a sum of scalar products <D f, u> with D f, a derivative of this side, and u, what it meets of the other.
-    The posterior covariance of <D f, u> and <D' f, u'> is cov(D, D') u^T C u', where C is the covariance of this side's
-    outputs. It is multiplied by the factor of `Check`.
+    A number is a sum of scalar products <D f, u> with D f, a derivative of this side, and u, what it meets of the
+    other. The posterior covariance of <D f, u> and <D' f, u'> is cov(D, D') u^T C u', where C is the covariance of this
+    side's outputs. It is multiplied by the factor of `Check`.
 
     Args:
         own: the side that is uncertain, f.
@@ -121,7 +122,13 @@ class Contribution:
         )
 
     def _own_single_factor(self, share: float) -> float:
-        u, g0, h, single, pair_sum = self._g0 - share * self._g1.sum(0), self._g0, self._h, self._of_single, self._of_pair_sum
+        u, g0, h, single, pair_sum = (
+            self._g0 - share * self._g1.sum(0),
+            self._g0,
+            self._h,
+            self._of_single,
+            self._of_pair_sum,
+        )
         by_u, by_g0 = (self._own.left_out @ one[:, None] for one in (u, g0))
         expected = self._own.expected @ (
             single.square() * self._form(u, u)
@@ -200,8 +207,8 @@ class Contribution:
     def triples(self) -> Iterator[torch.Tensor]:
         """Of D_ijk: (n, n, n), (n, n, n'), (n, n', n') and (n', n', n'), from three own players to none.
 
-        Those of three own players are upper bounds (see `KernelSurrogate.triple_bounds`). The factors are those of pairs
-        that meet the other side likewise.
+        Those of three own players are upper bounds (see `KernelSurrogate.triple_bounds`). The factors are those of what
+        has as many own players.
         """
         (pairs, _), (_, factor) = self._pairs, self._near._pairs
         single = self._near._own_single_factor(0.0)

@@ -5,7 +5,8 @@ An embedding f of a masked input is modelled, with z = 2 x - 1 in {-1, 1}^n, by 
     k(x, x') = prod_i (1 + rho_i z_i z'_i) / (1 + rho_i),
 
 with a relevance 0 < rho_i < 1 per player, plus a little noise, around an unknown constant mean, alike for all d entries
-of f up to their covariance (Rasmussen and Williams, Gaussian Processes for Machine Learning, 2006, Sections 2.7 and 5.4).
+of f up to their covariance (Rasmussen and Williams, Gaussian Processes for Machine Learning, 2006, Sections 2.7 and
+5.4).
 
 Since the kernel is a product over players, so are its averages under the p-measure: the multilinear extension of the
 surrogate and its derivatives need no sampling, whatever p. Interactions of order three and more are modelled instead of
@@ -16,10 +17,10 @@ the inverse, Q = A^-1 - A^-1 1 1^T A^-1 / (1^T A^-1 1), the posterior mean is me
 linear functional L of f, such as D_ij at p, has the same form with phi = (L k(., x_m))_m, its `weights`, in place of
 k(x); and its posterior variance is L L k - phi^T Q phi, the prior's less what the samples explain.
 
-Inverting A takes the cube of the number of samples. From 2,048 on the first so many are the `centres`: the process is
-taken to be a weighted sum of their kernel functions alone, fitted to all samples (the projected process of Rasmussen and
-Williams 2006, Section 8.3.4). Its time is linear in the further samples, and its memory 16 kB for each (with work space
-about 50 kB: 0.6 GB for 12,288).
+Inverting A takes the cube of the number of samples. From 1,024 on the first so many are the `centres`: the process is
+taken to be a weighted sum of their kernel functions alone, fitted to all samples (the projected process of Rasmussen
+and Williams 2006, Section 8.3.4). Its time grows as the number of further samples does. It keeps 8 kB for each of them;
+work space included, 12,288 samples take half a gigabyte.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ from .relevances import Relevances, fit_relevances, product, project, signs
 from .surrogate import Surrogate, to_numpy
 from .uncertainty import Variances, pair_prior, product_prior, triple_prior
 
-CENTRES = 2048
+CENTRES = 1024
 # Directions of the embedding space in which the outputs' covariance is applied to pairs of the other side.
 DIRECTIONS = 16
 # What keeps the centres' own kernel matrix invertible where it is not the noise, as a share of the noise.
@@ -130,6 +131,15 @@ class KernelSurrogate(Surrogate):
         """Posterior mean of the embeddings of `masks` (m', n): shape (m', d)."""
         return to_numpy(self._at(signs(masks, self.device)))
 
+    def predicted_variances(self, masks: BoolArray) -> FloatArray:
+        """Variances (m',) of the embeddings of `masks` (m', n) as far as they are predicted, noise included.
+
+        In units of `covariance`. The prior's is one for all masks, since z_i^2 = 1.
+        """
+        given, phi = self._given, product(signs(masks, self.device), self._centres, self._rho)
+        explained = (phi @ given.explains * phi).sum(1) - (1 - 2 * phi @ given.seen) / given.precision
+        return to_numpy((1 + self.relevances.noise - explained).clamp(min=0.0))
+
     def _averages(self, p: float) -> tuple[torch.Tensor, torch.Tensor]:
         """Averages over x of prod k_i(x_i, z_mi), and for each player the factor that makes it a derivative."""
         rho, z = self._rho, self._centres
@@ -192,7 +202,7 @@ class KernelSurrogate(Surrogate):
         return self._kept("variances", p, lambda p: product_prior(self._rho, p) - self._explained(p))
 
     def pair_variances(self, p: float) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]]:
-        """Players i < j of some pairs, (k,); the posterior variance of D_ij, (k,); each sample's weight in it, (m, k)."""
+        """Players i < j of some pairs, (k,); the posterior variances of D_ij, (k,); samples' weights in it, (m, k)."""
         given, prior = self._given, pair_prior(self._rho, p)
         for i, j, phi in self.pair_weights(p):
             of_pairs = given.explains @ phi

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from ..answers import text_budget
+from ..answers import caption_budget
 from ..extras import need
 from ..masks import MAX_ENUMERATED_PLAYERS, check_budget, check_p, check_seed
 from ..subject import AnyGame
@@ -200,7 +200,8 @@ def _check_triples(n_players: int, request: Request) -> None:
 
 
 def _check_crossmodal(game: AnyGame, request: Request) -> None:
-    check_determined(request.budget or 0, text_budget(game.n_text), game.n_image, game.n_text, request.basis)
+    images = request.budget or 0
+    check_determined(images, caption_budget(game, images), game.n_image, game.n_text, request.basis)
 
 
 def _check_tree(game: AnyGame, request: Request) -> None:

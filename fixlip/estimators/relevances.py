@@ -15,8 +15,10 @@ from .surrogate import to_numpy
 # Relevances are fitted to so many samples at most, in so many dimensions of the embedding: fitting takes the cube of
 # the first for each of the steps, and must never dominate the encoders' time.
 FIT_SAMPLES, FIT_DIMENSIONS, FIT_STEPS = 384, 64, 25
-# Where the search starts: rho and noise. Few samples leave what they say nothing about near it.
-_START, _START_NOISE = 0.05, 1e-2
+# Where the search starts: rho, at most and of all players together, and the noise. Few samples leave what they say
+# nothing about near it, in units of `_PULL` of the logarithms; the more players, the fewer of them can matter.
+_START, _START_SUM, _START_NOISE = 0.05, 2.5, 1e-2
+_PULL, _PULL_NOISE = 1.5, 3.0
 _RELEVANCE = (-9.0, 4.0)  # bounds of logit(rho)
 _NOISE = (-12.0, 1.0)  # bounds of log(noise)
 
@@ -61,7 +63,9 @@ def fit_relevances(masks: BoolArray, embeddings: Any, device: str = "cpu") -> Re
     """
     masks, outputs = masks[:FIT_SAMPLES], _principal(np.asarray(embeddings[:FIT_SAMPLES], np.float64))
     n_masks, n_players = masks.shape
-    start = np.append(np.full(n_players, np.log(_START / (1 - _START))), np.log(_START_NOISE))
+    rho = min(_START, _START_SUM / n_players)
+    start = np.append(np.full(n_players, np.log(rho / (1 - rho))), np.log(_START_NOISE))
+    width = np.append(np.full(n_players, _PULL), _PULL_NOISE)
     if not np.square(outputs).sum() > 1e-12 * n_masks:
         return _relevances(start)
     likelihood, scale = Likelihood(masks, outputs, device), outputs.size
@@ -69,8 +73,8 @@ def fit_relevances(masks: BoolArray, embeddings: Any, device: str = "cpu") -> Re
     def objective(parameters: FloatArray) -> tuple[float, FloatArray]:
         value, gradient = likelihood(_relevances(parameters))
         # With few masks, a player they say nothing about keeps a small relevance.
-        pull = (parameters - start) / 3.0
-        return (value + pull @ pull / 2) / scale, (gradient + pull / 3.0) / scale
+        pull = (parameters - start) / width
+        return (value + pull @ pull / 2) / scale, (gradient + pull / width) / scale
 
     bounds = [_RELEVANCE] * n_players + [_NOISE]
     found = minimize(objective, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": FIT_STEPS})

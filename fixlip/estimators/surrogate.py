@@ -103,9 +103,7 @@ class Surrogate:
         return symmetric(found)
 
     def triples(self, p: float, direction: torch.Tensor) -> torch.Tensor:
-        """D_ijk in a direction (d,): (n, n, n), symmetric, zero where two players coincide.
-
-        """
+        """D_ijk in a direction (d,): (n, n, n), symmetric, zero where two players coincide."""
         base, ratio = self.averages(p)
         weighted = ratio * (base * (self._alpha @ direction))[:, None]
         found = weighted.new_zeros((self.n_players,) * 3)

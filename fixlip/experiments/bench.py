@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from .. import baselines
-from ..answers import text_budget
+from ..answers import caption_budget
 from ..api import SHAPLEY_MIXTURE
 from ..estimators.budgets import MAX_SAMPLES
 from ..estimators.methods import Request
@@ -114,8 +115,8 @@ class Bench:
 
         But never fewer than `FEWEST_MASKS`, below which masks say nothing.
         """
-        captions = min(text_budget(self.game.n_text), 2**self.game.n_text)
-        images = self.explain(METAGAME, NO_P).passes - (captions if which == FEWER else 0)
+        passes = self.explain(METAGAME, NO_P).passes
+        images = images_within(self.game, passes) if which == FEWER else passes
         return int(min(max(images, FEWEST_MASKS), MAX_SAMPLES))
 
     def _word_by_word(self, p: float) -> Made:
@@ -143,6 +144,15 @@ class Bench:
             **about,
         )
         return Made(explanation, self.samples(self._budget).budget, sum(made.passes for made in found.values()))
+
+
+def images_within(game: Game, total: int) -> int:
+    """The most masked images that are no more than this with the masked captions that `sample` encodes beside them."""
+
+    def both(images: int) -> int:
+        return images + int(min(caption_budget(game, images), 2**game.n_text))
+
+    return bisect_right(range(total + 1), total, key=both) - 1
 
 
 def run_baseline(game: Game, one: Candidate, p: float, seed: int = 0) -> Made:

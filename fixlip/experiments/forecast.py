@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..answers import text_budget
+from ..answers import captions_beside, text_budget
 from ..methods import METHODS as KNOWN
 from ..metrics.curves import GRID_POINTS, MOST_PLAYERS_ONE_BY_ONE
 from ..metrics.pointing_game import CELLS
@@ -36,21 +36,22 @@ class Work:
         return f"{text}, and {self.passes:,} forward and backward passes" if self.passes else text
 
 
-def work_of_item(settings: Settings, n_image: int, n_text: int) -> Work:
+def work_of_item(settings: Settings, n_image: int, n_text: int, cost: float | None = None) -> Work:
     """What one item of an experiment takes.
 
     Args:
         settings: of the run: "insertion-deletion", "faithfulness" or "pointing-game".
         n_image: patches.
         n_text: tokens of the caption; with "pointing-game" of the one that names all four objects.
+        cost: what a masked caption costs at least, as a share of a masked image, where that limits how many there are.
     """
     if settings.experiment == "pointing-game":
         # Every caption of one to four objects is asked about the same masked images, and has passes of its own.
         lengths = [max(1, n_text * k // len(CELLS)) for k in range(1, len(CELLS) + 1)]
-        each = [_of_caption(settings, n_image, n) for n in lengths]
+        each = [_of_caption(settings, n_image, n, cost and cost * n / n_text) for n in lengths]
         images = max(one.images for one in each)
         return Work(images, sum(one.captions for one in each), sum(one.passes for one in each))
-    one = _of_caption(settings, n_image, n_text)
+    one = _of_caption(settings, n_image, n_text, cost)
     if settings.experiment == "insertion-deletion":
         # Two subsets at every point, of the image alone and of both sides; first order ranks patches alike in both.
         orders = [METHODS[name].order for name, _ in explained(settings)]
@@ -61,13 +62,14 @@ def work_of_item(settings: Settings, n_image: int, n_text: int) -> Work:
     return Work(one.images + min(asked, 1 << n_image), captions, one.passes)
 
 
-def _of_caption(settings: Settings, n_image: int, n_text: int) -> Work:
+def _of_caption(settings: Settings, n_image: int, n_text: int, cost: float | None) -> Work:
     """All methods at all p, for one caption."""
     kinds = {one.images for one in METHODS.values()}
-    images = min(settings.budget, 1 << n_image)
+    budgets = [min(settings.budget, 1 << n_image)]
     if FEW in kinds:  # as many masked images again as the metagame takes passes
-        images += min(max(_passes(METAGAME, n_image, n_text), FEWEST_MASKS), 1 << n_image)
-    captions = min(2 * text_budget(n_text) if FEW in kinds else text_budget(n_text), 1 << n_text)
+        budgets.append(min(max(_passes(METAGAME, n_image, n_text), FEWEST_MASKS), 1 << n_image))
+    images = sum(budgets)
+    captions = min(sum(captions_beside(n_text, one, cost) for one in budgets), 1 << n_text)
     captions += _of_words(n_text) if WORDS in kinds else 0
     inside = [name for name, _ in explained(settings) if METHODS[name].images == NONE]
     return Work(images, captions, sum(_passes(name, n_image, n_text) for name in inside))

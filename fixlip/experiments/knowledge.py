@@ -63,7 +63,7 @@ class KnowledgeSettings:
         """All that a table depends on, by name."""
         prompts = hashlib.sha256(repr((self.classes.names, self.classes.prompts)).encode()).hexdigest()[:16]
         facts: dict[str, Any] = {"experiment": self.experiment, "model": self.model, "dataset": dataset}
-        facts |= {"device": encoder.device.type, "dtype": encoder.precision}
+        facts |= {"device": encoder.device.type, "dtype": encoder.precision, "image_masking": encoder.image_masking}
         facts |= {"bank": f"{one_line(self.bank.name)} of {len(self.bank)} phrases, {self.bank.digest}"}
         facts |= {"classes": f"{len(self.classes)} classes, {prompts}"}
         facts |= {**asdict(self.choices), "batch_size": self.batch_size, "weights": encoder.fingerprint}

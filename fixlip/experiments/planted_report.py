@@ -63,7 +63,7 @@ def compare(
     limit: int = 100,
     out: str | os.PathLike[str] = "experiments",
     workers: int = 1,
-    dask: str | None = None,
+    dask: Any = None,
     progress: bool = True,
 ) -> list[Path]:
     """Ask every method about planted faults, on the model that has each and on one that has not.
@@ -76,7 +76,7 @@ def compare(
         limit: scenes for each fault.
         out: folder for the tables and pages.
         workers: processes side by side, as in `runner.run`.
-        dask: address of a Dask scheduler, likewise.
+        dask: a Dask cluster, likewise.
         progress: show bars, or log lines, if it takes long.
 
     Returns:

@@ -6,6 +6,9 @@ import csv
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from ..encoders.huggingface import Encoder
 from .published import ARCHITECTURES, FIGURES, SOURCES, Figure
@@ -88,11 +91,13 @@ def page(settings: Settings, encoder: Encoder, parts: Sequence[Part], limit: int
 
 
 def _model(settings: Settings, encoder: Encoder) -> str:
-    kind, (rows, columns) = encoder.model.config.model_type, encoder.grid
-    precision = encoder.precision
+    kind, precision, (rows, columns) = encoder.model.config.model_type, encoder.precision, encoder.grid
+    wide: Any = np.zeros((3, encoder.image_size, 2 * encoder.image_size))
+    by_picture = encoder.grid_of(wide) != encoder.grid
+    grid = f"{rows} x {columns} patches" + " of a square picture, others in grids of their own" * by_picture
     ps = ", ".join(f"{p:g}" for p in settings.ps)
     return (
-        f"Model: {settings.model} ({kind}, {rows} x {columns} patches, weights {encoder.fingerprint}), {precision} on "
+        f"Model: {settings.model} ({kind}, {grid}, weights {encoder.fingerprint}), {precision} on "
         f"{encoder.device}; p = {ps}, {settings.budget:,} masked images, {settings.masks:,} fresh masks, seed "
         f"{settings.seed}."
     )

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
@@ -44,7 +45,7 @@ def reproduce(
     limit: int | None = None,
     out: str | os.PathLike[str] = "reproduce",
     workers: int = 1,
-    dask: str | None = None,
+    dask: Any = None,
     progress: bool = True,
     tell: Callable[[str], object] | None = None,
 ) -> Path:
@@ -63,7 +64,7 @@ def reproduce(
             own, since other pairs would be the most similar ones.
         out: folder for tables and page.
         workers: processes side by side, as in `runner.run`.
-        dask: address of a Dask scheduler, likewise.
+        dask: a Dask cluster, likewise.
         progress: show bars, or log lines, if it takes long.
         tell: is told, before the work, what it will cost.
 
@@ -160,7 +161,9 @@ def forecast(settings: Settings, encoder: Encoder, parts: list[Part], candidates
             work += Work(n_pairs, n_pairs * n_captions)
         n_text = game.n_text if part.name == "pairs" else _longest(encoder, GAMES[part.name].tuples)
         for experiment in EXPERIMENTS[part.name]:
-            one = work_of_item(replace(settings, experiment=experiment), game.n_image, n_text)
+            # Shorter captions cost less, and longer ones not less.
+            cost = game.caption_cost and game.caption_cost * min(1, n_text / game.n_text)
+            one = work_of_item(replace(settings, experiment=experiment), game.n_image, n_text, cost)
             work += one.times(count)
         total += work
         ranked = f" (the most similar of {n_pairs:,}, which are ranked first)" if part.name == "pairs" else ""

@@ -7,17 +7,19 @@ import os
 import tempfile
 import warnings
 from collections.abc import Generator, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..cluster import ask, connected, spread
 from ..extras import need
 from ..masks import check_count
 from ..progress import progress_bar
 from . import datasets
 from .datasets import Dataset, Item, Source
 from .figures import draw
-from .knowledge import KnowledgeSettings, study_of
+from .knowledge import KnowledgeSettings
 from .knowledge_report import draw_knowledge, page_of_knowledge
 from .labelled import labelled
 from .locks import locked
@@ -26,7 +28,7 @@ from .planted_columns import SCORES as PLANTED
 from .settings import ON_MOSAICS
 from .summary import left_out, page
 from .tables import Table, Tables, one_line, write_whole
-from .tasks import AnySettings, Outcome, encoder_of, forget_encoder, layouts, run_item
+from .tasks import AnySettings, Outcome, Plan, forget_encoder, plan, run_item, run_item_elsewhere
 
 logger = logging.getLogger("fixlip")
 # What may differ between two runs on one table: it changes how much memory they take, and no result.
@@ -39,7 +41,7 @@ def run(
     limit: int = 100,
     out: str | os.PathLike[str] = "experiments",
     workers: int = 1,
-    dask: str | None = None,
+    dask: Any = None,
     progress: bool = True,
 ) -> Path:
     """Run what is not done yet and write the table; return where it lies.
@@ -58,7 +60,10 @@ def run(
         out: folder for the table.
         workers: processes side by side, each with its own model. They are new processes (joblib's loky), never forks:
             a process that is forked after torch has worked with several threads hangs.
-        dask: address of a Dask scheduler whose workers to use instead, or "local".
+        dask: a Dask cluster whose workers to use instead: the address of its scheduler, "local:2" for two processes of
+            this machine, or a `distributed.Client`. Workers load the model by its name, once, and read pictures where
+            they stand, so both must be at the same place for all; this process loads no model. What a dying worker had
+            in work others do again. See fixlip/experiments/many-machines.md.
         progress: show a bar, or log lines, if it takes long.
 
     Returns:
@@ -71,32 +76,31 @@ def run(
         KeyboardInterrupt: if the run was interrupted.
     """
     limit, workers, out = check_count(limit, "limit"), check_count(workers, "workers"), Path(out)
-    if workers > 1 or dask is not None:
+    if workers > 1:
         need("joblib", "workers")
-    if dask is not None:
-        need("distributed", "dask")
+    if workers > 1 and dask is not None:
+        raise ValueError(f"workers: got {workers} beside dask, wanted one or the other; a cluster has its own workers.")
     path = out / f"{settings.experiment}-{one_line(Path(settings.model).name)}.csv"
     paths = [path, path.with_name(f"{path.stem}-curves.csv")]
     _check_writable(out, paths)
     found = _find(settings, dataset, limit)
-    encoder = encoder_of(settings)  # a wrong name is told before any work
-    # So is a bank that cannot be read.
-    notes = study_of(settings, encoder).notes if isinstance(settings, KnowledgeSettings) else ()
-    tables = Tables([Table(*one) for one in zip(paths, layouts(settings, encoder), strict=False)])
-    described = settings.describe(str(dataset), encoder)
-    if workers > 1 or dask is not None:
-        del encoder
-        forget_encoder()
-    make_folder(out)
-    with locked(path.with_suffix(".lock"), repr(str(path))):
-        _open(tables, path, described)
-        names = _run_all(tables, settings, found, progress, workers, dask)
-        tables.order(names)
-        wanted = [name for name in names if name in tables.captions]
-        if not wanted:
-            first = found.left_out[0] if found.left_out else "there were none"
-            raise ValueError(f"dataset: all {len(names)} items were left out; the first: {first}")
-        _report(tables, path, settings, described, wanted, [*left_out(found.left_out), *notes])
+    with nullcontext() if dask is None else connected(dask) as client:
+        # Wrong names, and a bank that cannot be read, are told before any work.
+        asked = settings, str(dataset)
+        planned = plan(*asked) if client is None else ask(client, plan, *asked)
+        if workers > 1:
+            forget_encoder()
+        tables = Tables([Table(*one) for one in zip(paths, planned.layouts, strict=False)])
+        make_folder(out)
+        with locked(path.with_suffix(".lock"), repr(str(path))):
+            _open(tables, path, planned.described)
+            names = _run_all(tables, _Work(settings, planned, workers, client), found, progress)
+            tables.order(names)
+            wanted = [name for name in names if name in tables.captions]
+            if not wanted:
+                first = found.left_out[0] if found.left_out else "there were none"
+                raise ValueError(f"dataset: all {len(names)} items were left out; the first: {first}")
+            _report(tables, path, settings, planned.described, wanted, [*left_out(found.left_out), *planned.notes])
     return path
 
 
@@ -109,13 +113,21 @@ def _find(settings: AnySettings, dataset: str | Source, limit: int) -> Dataset:
     return loader(dataset, limit)
 
 
-def _run_all(
-    tables: Tables, settings: AnySettings, found: Dataset, progress: bool, workers: int, dask: str | None
-) -> list[str]:
+@dataclass(frozen=True)
+class _Work:
+    """How items are run: here, by `workers` processes, or by those of a Dask client's cluster."""
+
+    settings: AnySettings
+    planned: Plan
+    workers: int
+    client: Any
+
+
+def _run_all(tables: Tables, work: _Work, found: Dataset, progress: bool) -> list[str]:
     """Run the items that are not finished, and return the names of all in their order."""
     waiting = _Waiting(found, tables)
-    with progress_bar(waiting.count(), f"items of {settings.experiment}" if progress else None) as advance:
-        with closing(_outcomes(settings, iter(waiting), workers, dask)) as outcomes:
+    with progress_bar(waiting.count(), f"items of {work.settings.experiment}" if progress else None) as advance:
+        with closing(_outcomes(work, iter(waiting))) as outcomes:
             for outcome in outcomes:
                 if outcome.left_out:
                     found.left_out.append(outcome.left_out)
@@ -169,45 +181,39 @@ class _Waiting:
         return item.caption is None or one_line(item.caption) == self._finished[item.name]
 
 
-def _outcomes(
-    settings: AnySettings, waiting: Iterator[tuple[int, Item]], workers: int, dask: str | None
-) -> Generator[Outcome, None, None]:
-    if workers == 1 and dask is None:
+def _outcomes(work: _Work, waiting: Iterator[tuple[int, Item]]) -> Generator[Outcome, None, None]:
+    if work.client is not None:
+        jobs = ((work.settings, number, item, work.planned) for number, item in waiting)
+        with closing(spread(work.client, run_item_elsewhere, jobs)) as numbered:
+            for _, outcome in numbered:
+                yield outcome
+    elif work.workers == 1:
         for number, item in waiting:
-            yield run_item(settings, number, item)
-        return
+            yield run_item(work.settings, number, item)
+    else:
+        yield from _of_processes(work.settings, waiting, work.workers)
+
+
+def _of_processes(
+    settings: AnySettings, waiting: Iterator[tuple[int, Item]], workers: int
+) -> Generator[Outcome, None, None]:
     joblib = need("joblib", "workers")
     threads = max(1, (os.cpu_count() or 1) // workers)
     calls = (joblib.delayed(run_item)(settings, number, item, threads) for number, item in waiting)
-    with _dask_workers(dask, workers, joblib):
-        many = joblib.Parallel(n_jobs=workers if dask is None else -1, return_as="generator_unordered")(calls)
-        try:
-            # Not `yield from`, which would close `many` before its warning can be kept back.
-            for outcome in many:  # noqa: UP028
-                yield outcome
-        except joblib.externals.loky.process_executor.BrokenProcessPool:
-            raise ValueError(
-                "workers: a worker process ended suddenly, perhaps for want of memory; what was finished is kept. "
-                "Run again with fewer workers."
-            ) from None
-        finally:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # that not all was waited for: on purpose, after an error
-                many.close()
-
-
-@contextmanager
-def _dask_workers(dask: str | None, workers: int, joblib: Any) -> Iterator[None]:
-    if dask is None:
-        yield
-        return
-    client_of = need("distributed", "dask").Client
+    many = joblib.Parallel(n_jobs=workers, return_as="generator_unordered")(calls)
     try:
-        client = client_of(n_workers=workers, threads_per_worker=1) if dask == "local" else client_of(dask)
-    except (OSError, ValueError, TypeError) as error:
-        raise ValueError(f"dask: no scheduler answers at {dask!r} ({error}).") from None
-    with client, joblib.parallel_config("dask", wait_for_workers_timeout=60):
-        yield
+        # Not `yield from`, which would close `many` before its warning can be kept back.
+        for outcome in many:  # noqa: UP028
+            yield outcome
+    except joblib.externals.loky.process_executor.BrokenProcessPool:
+        raise ValueError(
+            "workers: a worker process ended suddenly, perhaps for want of memory; what was finished is kept. "
+            "Run again with fewer workers."
+        ) from None
+    finally:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that not all was waited for: on purpose, after an error
+            many.close()
 
 
 # ---- files

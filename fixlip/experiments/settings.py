@@ -162,7 +162,7 @@ class Settings:
     def describe(self, dataset: str, encoder: Encoder) -> dict[str, str]:
         """All that a table depends on, by name: "auto" resolved, methods included."""
         facts = {field.name: getattr(self, field.name) for field in fields(self)}
-        facts |= {"device": encoder.device.type, "dtype": encoder.precision}
+        facts |= {"device": encoder.device.type, "dtype": encoder.precision, "image_masking": encoder.image_masking}
         facts |= {"dataset": dataset, "methods": "; ".join(methods_of(self.experiment)), "weights": encoder.fingerprint}
         return {name: repr(value) for name, value in facts.items()}
 

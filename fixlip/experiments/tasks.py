@@ -48,6 +48,48 @@ class Outcome:
     left_out: str = ""
 
 
+@dataclass(frozen=True)
+class Plan:
+    """What the model says of a run before it begins.
+
+    Attributes:
+        layouts: of the tables.
+        described: all that they depend on (see `Settings.describe`).
+        notes: for the summary.
+    """
+
+    layouts: list[Layout]
+    described: dict[str, str]
+    notes: tuple[str, ...]
+
+
+def plan(settings: AnySettings, dataset: str) -> Plan:
+    """What the model says of a run, wherever it is loaded.
+
+    Raises:
+        ValueError: one sentence, if there is no such model, or it cannot read the bank.
+    """
+    encoder = encoder_of(settings)
+    notes = study_of(settings, encoder).notes if isinstance(settings, KnowledgeSettings) else ()
+    return Plan(layouts(settings, encoder), settings.describe(dataset, encoder), tuple(notes))
+
+
+def run_item_elsewhere(settings: AnySettings, number: int, item: Item, planned: Plan) -> Outcome:
+    """All rows of one item, by a worker that has the model as the table says: the same weights, device and precision.
+
+    Raises:
+        ValueError: one sentence, if it has it otherwise.
+    """
+    here = settings.describe("", encoder_of(settings))
+    for name in ("weights", "device", "dtype"):
+        if here[name] != planned.described[name]:
+            raise ValueError(
+                f"dask: a worker has {settings.model!r} with {name}={here[name]}, another with {name}="
+                f"{planned.described[name]}; wanted workers that are alike, or device and dtype given."
+            )
+    return run_item(settings, number, item)
+
+
 def run_item(settings: AnySettings, number: int, item: Item, threads: int = 0) -> Outcome:
     """All rows of one item.
 
@@ -236,6 +278,7 @@ def _randomisation(settings: Settings, encoder: Encoder, item: Pair, seed: int) 
 def _runtime(settings: Settings, encoder: Encoder, item: Pair, seed: int) -> Iterator[Result]:
     """Seconds in the encoders and outside, on a game that remembers nothing, for growing budgets."""
     image, text = item.read()
+    # Not by the picture's own grid, where it has one: a table's rows are the same for all items.
     for method, p, budget in timed(settings, encoder.grid[0] * encoder.grid[1]):
         taken: list[float] = []
         make = partial(_timed, Game(encoder, image, text), method, p, budget, seed, taken)

@@ -10,7 +10,8 @@ from PIL import Image
 
 from ..encoders.images import ImageSource, read_image
 from ..explanation import Explanation
-from ..masks import BoolArray, FloatArray
+from ..masks import BoolArray, FloatArray, IntArray
+from ..subject import Subject
 
 CELLS = ("top left", "top right", "bottom left", "bottom right")  # of a 2x2 mosaic, in reading order
 TILE = 224  # pixels; the published mosaics are 448 x 448
@@ -119,6 +120,30 @@ def quadrant(grid: tuple[int, int], k: int) -> BoolArray:
     return mask.ravel()
 
 
+def region_quadrant(regions: IntArray, count: int, k: int) -> BoolArray:
+    """The regions of cell k (reading order): those of whose pixels more than half lie in this quarter of the picture.
+
+    A region that no quarter has more than half of belongs to none, as a middle row of patches does. So a label map of
+    equal patches gives the cells of `quadrant`. A middle row or column of pixels is half in either quarter.
+
+    Args:
+        regions: (height, width), the region of every pixel, from 0 to `count` - 1, or -1.
+        count: number of regions.
+        k: 0 to 3.
+
+    Returns:
+        a flat mask, (count,).
+    """
+    # Half pixels, so that the numbers are whole.
+    in_half = [np.clip(side - 2 * np.arange(side), 0, 2) for side in regions.shape]
+    rows, columns = (half if first else 2 - half for half, first in zip(in_half, (k < 2, k % 2 == 0), strict=True))
+    inside, known = np.outer(rows, columns), regions >= 0
+    within, whole = np.zeros(count, np.intp), np.zeros(count, np.intp)
+    np.add.at(within, regions[known], inside[known])
+    np.add.at(whole, regions[known], 4)
+    return np.asarray(2 * within > whole)
+
+
 def tokens_of(labels: Sequence[str], explanation: Explanation) -> list[list[int]]:
     """Which text players spell each label, in order; a label of several tokens gets all of them.
 
@@ -170,15 +195,18 @@ def pointing_game(explanation: Explanation, tokens: Sequence[Sequence[int]]) -> 
     Negative values turn this round: a map that is negative everywhere gets up to 3/4, since every value is right for
     three objects and wrong for one. So look at a random map beside it, and at the map itself.
 
+    Regions of any shape are scored as patches are: each counts in the quarter that has more than half of its pixels,
+    or in none (see `region_quadrant`).
+
     Args:
-        explanation: of a mosaic, its image players a grid.
+        explanation: of a mosaic, its image players a grid or regions.
         tokens: text players of the first, second, ... object; object k lies in cell k.
 
     Raises:
-        ValueError: if there is no grid, or too small a one for four cells, more objects than cells, or a player that is
-            no token.
+        ValueError: if there are neither a grid nor regions, or too few for four cells, none in an object's own cell,
+            more objects than cells, or a player that is no token.
     """
-    if explanation.grid is None:
+    if not explanation.subject.has_places:
         raise ValueError("explanation: its image players form no grid, so there are no cells to point at.")
     if not 1 <= len(tokens) <= len(CELLS):
         raise ValueError(f"tokens: got {len(tokens)} objects, wanted 1 to {len(CELLS)}, the number of cells.")
@@ -188,7 +216,7 @@ def pointing_game(explanation: Explanation, tokens: Sequence[Sequence[int]]) -> 
         if not explanation.n_image <= player < explanation.n_players:
             raise ValueError(f"tokens: got player {player}, which is no token.")
     judged = [(k, *_pointing_values(explanation, player)) for k, group in enumerate(tokens) for player in group]
-    return _judge(judged, len(tokens), explanation.grid)
+    return _judge(judged, len(tokens), _cells(explanation.subject, len(tokens)))
 
 
 def score_maps(maps: FloatArray, grid: tuple[int, int]) -> PointingScore:
@@ -206,14 +234,32 @@ def score_maps(maps: FloatArray, grid: tuple[int, int]) -> PointingScore:
         raise ValueError(
             f"maps: got shape {maps.shape}, wanted 1 to {len(CELLS)} maps of {grid[0] * grid[1]} patches, one each."
         )
-    return _judge([(k, values, np.zeros(0)) for k, values in enumerate(maps)], len(maps), grid)
+    return _judge([(k, values, np.zeros(0)) for k, values in enumerate(maps)], len(maps), _cells_of_grid(grid))
 
 
-def _judge(judged: Sequence[tuple[int, FloatArray, FloatArray]], objects: int, grid: tuple[int, int]) -> PointingScore:
-    """Score maps, each with the cell it should point at, the patches' values, and values that count in every cell."""
+def _cells(subject: Subject, objects: int) -> BoolArray:
+    """The image players of the four cells, (4, n_image)."""
+    if subject.regions is None:
+        assert subject.grid is not None
+        return _cells_of_grid(subject.grid)
+    cells = np.stack([region_quadrant(subject.regions, subject.n_image, k) for k in range(len(CELLS))])
+    for k in range(objects):
+        if not cells[k].any():
+            raise ValueError(
+                f"explanation: no region has more than half of its pixels in the {CELLS[k]} quarter; wanted smaller "
+                "regions."
+            )
+    return cells
+
+
+def _cells_of_grid(grid: tuple[int, int]) -> BoolArray:
     if min(grid) < 2:
         raise ValueError(f"grid: got {grid[0]} x {grid[1]} patches, which have no four cells; wanted 2 x 2 or more.")
-    cells = np.stack([quadrant(grid, k) for k in range(len(CELLS))])
+    return np.stack([quadrant(grid, k) for k in range(len(CELLS))])
+
+
+def _judge(judged: Sequence[tuple[int, FloatArray, FloatArray]], objects: int, cells: BoolArray) -> PointingScore:
+    """Score maps, each with the cell it should point at, the patches' values, and values that count in every cell."""
     correct = wrong = 0.0
     right_signs, by_cell = [], np.zeros((objects, len(CELLS)))
     for k, values, own in judged:

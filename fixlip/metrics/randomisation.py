@@ -64,6 +64,7 @@ def _descend(encoder: Encoder, seed: int) -> Iterator[tuple[str, Encoder]]:
         found = copy.copy(encoder)
         found.__dict__.pop("fingerprint", None)
         found.name = f"{encoder.name}, randomised down to {name}"
+        found.recipe = None  # by its name another process would load other weights
         found.model = copy.deepcopy(model).to(device=encoder.device, dtype=encoder.dtype)
         yield name, found
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,8 +10,9 @@ import numpy as np
 from PIL import Image
 
 from .conditions import Condition
-from .drawing import DEVICE
-from .layout import check_options, content_of, scales_of
+from .drawing import DEVICE, Sheet
+from .inches import NARROWEST
+from .layout import Content, check_options, content_of, scales_of
 from .pair import head_of, painted, plan_of
 from .picture import Picture
 from .words import alt_text, model_name
@@ -78,12 +79,7 @@ def compare(
     if one_unit and not first.predicts:  # one colour, one number
         largest = largest_of(shown.values())
         contents = [replace(content, largest=largest) for content in contents]
-    heads = [head_of(e, content, width, name) for (name, e), content in zip(shown.items(), contents, strict=True)]
-    top = max(head.height for head in heads)  # so that the pictures stand side by side
-    tiles = [
-        painted(e, content, head, plan_of(e, content, top, width, contents if alike else ())).finish()
-        for e, content, head in zip(shown.values(), contents, heads, strict=True)
-    ]
+    tiles = [sheet.finish() for sheet in _sheets(shown, contents, alike, width)]
     gap = DEVICE * _GAP
     row = Image.new("RGBA", (sum(t.width for t in tiles) + gap * (len(tiles) - 1), max(t.height for t in tiles)))
     left = 0
@@ -94,7 +90,37 @@ def compare(
         f"{name}: {alt_text(e, condition, content.largest if one_unit else None)}"
         for (name, e), content in zip(shown.items(), contents, strict=True)
     )
-    return Picture(row, words)
+    return Picture(row, words, lambda whole: _row(shown, contents, alike, whole))
+
+
+def _sheets(shown: Mapping[str, Expansion], contents: Sequence[Content], alike: bool, width: int) -> list[Sheet]:
+    """The pictures one by one, each of this width."""
+    heads = [head_of(e, content, width, name) for (name, e), content in zip(shown.items(), contents, strict=True)]
+    top = max(head.height for head in heads)  # so that the pictures stand side by side
+    return [
+        painted(e, content, head, plan_of(e, content, top, width, contents if alike else ()))
+        for e, content, head in zip(shown.values(), contents, heads, strict=True)
+    ]
+
+
+def _row(shown: Mapping[str, Expansion], contents: Sequence[Content], alike: bool, whole: int) -> Sheet:
+    """The pictures on one sheet, of about this width in all."""
+    each = (whole - _GAP * (len(shown) - 1)) // len(shown)
+    sheets = _sheets(shown, contents, alike, max(NARROWEST, each))
+    row = Sheet(sum(one.width + _GAP for one in sheets) - _GAP, max(one.height for one in sheets))
+    left = 0.0
+    for sheet in sheets:
+        for name, (place, *rest) in sheet.marks:
+            getattr(row, name)(_moved(place, left), *rest)
+        left += sheet.width + _GAP
+    return row
+
+
+def _moved(place: Any, right: float) -> Any:
+    """A point, a box, or several of them, farther to the right."""
+    if np.ndim(place[0]) == 0:
+        return tuple(float(one) + right * (k % 2 == 0) for k, one in enumerate(place))
+    return [_moved(one, right) for one in place]
 
 
 def largest_of(shown: Collection[Expansion]) -> float | None:

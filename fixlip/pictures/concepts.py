@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ..concepts.overlap import MEASURES, check_measure
-from .curves import Line, draw_curves
+from .curves import Line, curves_on_sheet
 from .drawing import CARD, DARK, INK, MUTED, Sheet, lines_of, shorten, text_width, wrap
 from .outlines import badge, draw_regions, letter_of, swatch
 from .picture import Picture
@@ -36,9 +37,13 @@ def outlined(found: ImageConcepts, width: int = 300) -> Picture:
     Raises:
         ValueError: one sentence, if the picture was not kept.
     """
-    sheet = Sheet(width, round(width * _shape(found)))
-    _draw_image(sheet, found, (0.0, 0.0), float(width))
-    return Picture(sheet.finish(), words_of_regions(found))
+
+    def drawn(width: int) -> Sheet:
+        sheet = Sheet(width, round(width * _shape(found)))
+        _draw_image(sheet, found, (0.0, 0.0), float(width))
+        return sheet
+
+    return Picture(drawn(width).finish(), words_of_regions(found), drawn)
 
 
 def draw_concepts(found: ImageConcepts, *, title: str | None = None, width: int = 640) -> Picture:
@@ -54,7 +59,16 @@ def draw_concepts(found: ImageConcepts, *, title: str | None = None, width: int 
     """
     if width < LEAST_WIDTH:
         raise ValueError(f"width: got {width}, wanted {LEAST_WIDTH} or more.")
-    heading = lines_of(headline(found) if title is None else title, _TITLE_TEXT, width - 2 * _MARGIN)
+    heading = headline(found) if title is None else title
+
+    def drawn(width: int) -> Sheet:
+        return _concepts_on_sheet(found, heading, max(width, LEAST_WIDTH))
+
+    return Picture(drawn(width).finish(), words_of(found), drawn)
+
+
+def _concepts_on_sheet(found: ImageConcepts, title: str, width: int) -> Sheet:
+    heading = lines_of(title, _TITLE_TEXT, width - 2 * _MARGIN)
     side = round(0.42 * width)
     left, room = _MARGIN + side + 24, width - 2 * _MARGIN - side - 24
     top = 30 + _TITLE_LINE * len(heading)
@@ -68,7 +82,7 @@ def draw_concepts(found: ImageConcepts, *, title: str | None = None, width: int 
     _draw_words(sheet, found, left, top, room)
     for k, line in enumerate(facts):
         sheet.text((_MARGIN, top + below + _LINE * k), line, _TEXT, MUTED)
-    return Picture(sheet.finish(), words_of(found))
+    return sheet
 
 
 def draw_deletion(
@@ -98,17 +112,18 @@ def draw_deletion(
         Line("this picture", values.tolist(), INK),
         Line("sets of this size by chance, on average", chance.tolist(), MUTED, dashed=True),
     ]
-    image = draw_curves(
+    drawn = partial(
+        curves_on_sheet,
         lines,
-        title=f"{UNITS[measure][:1].upper()}{UNITS[measure][1:]}, as words are struck out",
+        f"{UNITS[measure][:1].upper()}{UNITS[measure][1:]}, as words are struck out",
         x_label="words of the image side struck out, the most important first",
         levels=(0.0, _round_up(highest)),
         ticks={str(k): k / count for k in range(count + 1)},
         mark=None if struck is None else struck / count,
-        width=width,
     )
     told = ", ".join(f"{value:.2f}" for value in values)
-    return Picture(image, f"{UNITS[measure]} as words are struck out: {told}; by chance {chance[0]:.2f} at first.")
+    words = f"{UNITS[measure]} as words are struck out: {told}; by chance {chance[0]:.2f} at first."
+    return Picture(drawn(width=width).finish(), words, lambda width: drawn(width=width))
 
 
 # ---- what is said

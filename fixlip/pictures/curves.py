@@ -83,6 +83,20 @@ def draw_curves(
         ValueError: if a curve has fewer than two values, or one that is not finite, if its shares do not rise, or the
             mark is no share.
     """
+    return curves_on_sheet(lines, title, x_label, y_label, levels, ticks, mark, width).finish()
+
+
+def curves_on_sheet(
+    lines: Sequence[Line],
+    title: str,
+    x_label: str,
+    y_label: str = "",
+    levels: Sequence[float] = (0.0, 1.0),
+    ticks: Mapping[str, float] = _SHARES,
+    mark: float | None = None,
+    width: int = 560,
+) -> Sheet:
+    """What `draw_curves` draws, before it is pixels."""
     _check(lines, levels, mark)
     heading, key = lines_of(title, _TITLE_TEXT, width - 40), _lay_out_key([line.name for line in lines], width)
     key_top = 46 + _TITLE_LINE * (len(heading) - 1)
@@ -102,7 +116,7 @@ def draw_curves(
         sheet.path([axes.at(mark, axes.low), axes.at(mark, axes.high)], INK, 1)
         for line in lines:
             sheet.dot(axes.at(mark, line.at(mark)), 4, line.rgb)
-    return sheet.finish()
+    return sheet
 
 
 @dataclass(frozen=True)

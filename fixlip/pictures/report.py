@@ -64,6 +64,7 @@ def html(explanation: Explanation, title: str | None = None) -> str:
         f'<p class="muted">{escape(model)}, explained by FIxLIP-Lab {__version__}</p>',
         "".join(f'<p class="remark">{escape(remark)}</p>' for remark in explanation.remarks()),
         _facts(explanation),
+        f'<p class="muted">{escape(explanation.ended)}</p>' if explanation.ended else "",
         picture(draw(explanation), alt_text(explanation), 720),
     ]
     if explanation.order > 1 or explanation.names.rule:
