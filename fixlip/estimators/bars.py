@@ -72,12 +72,19 @@ class Check:
 
     def factor(self) -> float:
         """Chance and prejudice together; one where there is nothing to compare."""
-        jackknife, expected, posterior, found, chance = self._sums.tolist()
-        if expected <= 0 or posterior <= 0:
-            return 1.0
-        # Even without prejudice the squares of a few corrections scatter around what is expected of them.
-        chance *= 1 + sqrt(2 / self._count)
-        return float(jackknife / expected + max(0.0, found - chance) / posterior)
+        return float(combined(self._sums, self._count))
+
+
+def combined(sums: torch.Tensor, count: int) -> torch.Tensor:
+    """The factor of a kind of so many numbers from its sums (5,), in the order of `Check.add`; of k kinds from (5, k).
+
+    One where there is nothing to compare.
+    """
+    jackknife, expected, posterior, found, chance = sums
+    # Even without prejudice the squares of a few corrections scatter around what is expected of them.
+    prejudice = (found - (1 + sqrt(2 / max(1, count))) * chance).clamp(min=0.0)
+    nothing = (expected <= 0) | (posterior <= 0)
+    return torch.where(nothing, 1.0, jackknife / expected + prejudice / posterior)
 
 
 class Contribution:
@@ -202,12 +209,17 @@ class Contribution:
 
     def _cross_factors(self) -> torch.Tensor:
         """(n',), of the pairs with each of the other side's players."""
-        expected = (self._own.expected @ self._of_single.square()).sum()
-        found = []
-        for by_t, form in zip((self._own.left_out @ self._g1.T).T, self._form(self._g1, self._g1), strict=True):
-            phi, posterior = self._h * by_t[:, None], self._v.single.sum() * form
-            found.append(self._factor(self._of_single * by_t[:, None], expected * form, phi, posterior))
-        return torch.as_tensor(found, dtype=self._g1.dtype, device=self._g1.device)
+        form, by_t = self._form(self._g1, self._g1), self._own.left_out @ self._g1.T
+        single, weights, squared = self._of_single, self._weights[:, None], by_t.square().T
+        # `Check` of what is a product, `single` or the correction's h with `by_t`, for all t at once.
+        sums = (
+            squared @ single.square().sum(1),
+            (self._own.expected @ single.square()).sum() * form,
+            self._v.single.sum() * form,
+            (by_t.T @ (weights * (self._h - single))).square().sum(1),
+            squared @ (weights * self._h - single).square().sum(1),
+        )
+        return combined(torch.stack(sums), single.shape[1])
 
     def other_pairs(self) -> torch.Tensor:
         """(n', n'), of D_tt' of the other side, in the main directions of C."""
