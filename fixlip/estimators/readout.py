@@ -185,8 +185,9 @@ class Readout:
     @cached_property
     def values(self) -> torch.Tensor:
         """Values of all pairs of masks, without scale and bias, (m_I, m_T)."""
-        left, right = (torch.as_tensor(side.embeddings, dtype=torch.float64) for side in self.sides)
-        return (left @ right.T).to(self.image.device)
+        device = self.image.device
+        left, right = (torch.as_tensor(side.embeddings, dtype=torch.float64, device=device) for side in self.sides)
+        return left @ right.T
 
     def standard_errors(self, p: float, index: str, order: int) -> tuple[FloatArray, FloatArray]:
         """Standard errors of attributions (n,) and interactions (n, n), in logits.
