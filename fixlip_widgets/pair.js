@@ -505,10 +505,11 @@ function render({ model, el }) {
   const view = { model, root: document.createElement("div"), parts: null, hovered: -1, numbers: {} };
   view.root.className = "fixlip";
   el.append(view.root);
-  for (const name of LAID_OUT_ANEW) model.on(`change:${name}`, () => build(view));
-  for (const name of PAINTED_ANEW) model.on(`change:${name}`, () => paint(view));
-  build(view);
-  const watcher = new ResizeObserver(() => paint(view));
+  const rebuild = () => build(view), repaint = () => paint(view); // one of each, so that a page that holds changes calls them once
+  for (const name of LAID_OUT_ANEW) model.on(`change:${name}`, rebuild);
+  for (const name of PAINTED_ANEW) model.on(`change:${name}`, repaint);
+  rebuild();
+  const watcher = new ResizeObserver(repaint);
   watcher.observe(view.root);
   return () => watcher.disconnect();
 }

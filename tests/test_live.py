@@ -1,0 +1,235 @@
+"""Saved pages whose controls work without a kernel, against Python's own numbers, in a browser without any server."""
+
+import json
+
+import numpy as np
+import pytest
+from lab import chromium_page
+
+import fixlip
+import fixlip_widgets as widgets
+from fixlip_widgets import live, readouts
+from fixlip_widgets.page import _Modules
+
+pytestmark = pytest.mark.browser
+OTHER = "a dog and a hammer"
+P = (0.05, 0.13, 0.5, 0.62, 0.95)
+
+
+@pytest.fixture(scope="module")
+def encoder():
+    return fixlip.load("emoji-clip", device="cpu")
+
+
+@pytest.fixture(scope="module")
+def game(encoder):
+    scene = fixlip.emoji.scene(7)
+    return fixlip.Game(encoder, scene.image, scene.caption)
+
+
+@pytest.fixture(scope="module")
+def samples(game):
+    return fixlip.sample(game, 64, progress=False)
+
+
+@pytest.fixture(scope="module")
+def page():
+    with chromium_page() as opened:
+        opened.asked = []
+        opened.on("request", lambda request: opened.asked.append(request.url))
+        yield opened
+
+
+def opened(page, path):
+    page.goto(path.as_uri())
+    page.wait_for_selector("html[data-fixlip=live]")
+    return page
+
+
+@pytest.fixture(scope="module")
+def saved(samples, tmp_path_factory):
+    path = tmp_path_factory.mktemp("pages") / "pair.html"
+    return widgets.Explorer(samples).to_html(path, captions=[OTHER], budgets=[40, 64])
+
+
+@pytest.fixture
+def explorer(page, saved):
+    return opened(page, saved)
+
+
+ARRAYS = ("values", "errors", "interactions", "pair_errors", "triples", "triple_errors")
+
+
+def turned(page, **values):
+    """What the view shows after controls were moved: its arrays and its labels."""
+    shown = page.evaluate(
+        """([values, arrays]) => {
+          for (const [name, value] of Object.entries(values)) fixlip.parts[name].set("value", value);
+          const view = fixlip.parts.view, numbers = (name) => [...new Float32Array(view.get(name).buffer)];
+          return [Object.fromEntries(arrays.map((name) => [name, numbers(name)])), view.get("labels")];
+        }""",
+        [values, ARRAYS],
+    )
+    return {name: np.array(array) for name, array in shown[0].items()}, shown[1]
+
+
+def expected(explanation, coefficients=False):
+    """The arrays that Python would have sent to the view."""
+    view = widgets.explorer.PairView.of_subject(explanation.subject)
+    view.show(explanation, coefficients, triples=True)
+    return {name: np.frombuffer(getattr(view, name), np.float32) for name in ARRAYS}
+
+
+def check(shown, wanted):
+    for name, array in wanted.items():
+        if name == "pair_errors" and not len(wanted["interactions"]):
+            continue  # of no pair that is shown
+        # Bars are roots of smooth functions and follow less closely than what they stand around.
+        near = {"rtol": 0.1, "atol": 0.02} if "errors" in name else {"rtol": 0, "atol": 1e-3}
+        np.testing.assert_allclose(shown[name], array, **near, err_msg=name)
+
+
+@pytest.mark.parametrize("order", [1, 2, 3])
+def test_an_explanation_at_any_p_is_that_of_python(explorer, samples, order):
+    for p in P:
+        found = samples.explain(p, order=order)
+        for coefficients in (False, True):
+            shown, labels = turned(explorer, p=p, order=order, budget=64, index="banzhaf", coefficients=coefficients)
+            check(shown, expected(found, coefficients))
+        assert labels == list(samples.subject.labels)
+        if found.expected_faithfulness is not None:
+            told = explorer.evaluate("fixlip.parts.table.get('value').match(/<b>([0-9.]+)</)?.[1]")
+            assert told is None or abs(float(told) - found.expected_faithfulness) < 0.02
+    turned(explorer, coefficients=False)
+
+
+def test_other_captions_budgets_and_indices_are_stored(explorer, samples, game):
+    other = samples.with_caption(game.with_text(OTHER), progress=False)
+    for index in ("shapley", "sii"):
+        shown, labels = turned(explorer, caption=OTHER, budget=40, index=index, order=3)
+        found = other.explain(index=index, order=3, budget=40)
+        check(shown, expected(found))
+        assert labels == list(found.labels) and explorer.locator("#p input").is_disabled()
+    explorer.locator("#caption select").select_option(samples.subject.text)
+    explorer.locator("#index select").select_option("weighted Banzhaf at p")
+    shown, labels = turned(explorer, p=0.3, order=2)
+    check(shown, expected(samples.explain(0.3, budget=40)))
+    assert labels == list(samples.subject.labels) and explorer.locator("#p input").is_enabled()
+
+
+def rows_of(page):
+    return page.locator("#table tr").evaluate_all(
+        "rows => rows.map((row) => [...row.cells].map((cell) => cell.innerText))"
+    )
+
+
+def test_tables_are_those_of_python(explorer, samples):
+    state = widgets.explorer.ExplorerState(samples)
+    word, second = (samples.subject.labels.index(one) for one in ("hammer", "cactus"))
+    for order, chosen in ((1, ()), (2, ()), (2, (word,)), (3, (word, second)), (3, (5,))):
+        state.p, state.order = 0.41, order
+        turned(explorer, p=0.41, order=order)
+        explorer.evaluate(
+            "([a, b]) => { fixlip.parts.view.set('selected', a); fixlip.parts.view.set('second', b); }",
+            [*chosen, -1, -1][:2],
+        )
+        name, rows = state.table(10, *chosen)
+        head, *shown = rows_of(explorer)
+        assert head[0] == name
+        for (label, value, _), row in list(zip(rows, shown, strict=False))[:6]:
+            assert row[0] == label and float(row[2].replace("−", "-")) == pytest.approx(value, abs=0.006)
+        assert state.explanation.claims.similarity in explorer.locator("#table").inner_text()
+
+
+def test_sliders_answer_keys_and_the_pointer(explorer):
+    slider, before = explorer.locator("#p input"), explorer.locator(".fixlip").get_attribute("data-shown")
+    assert slider.evaluate("one => one.labels[0].textContent") == "p"
+    slider.focus()
+    explorer.keyboard.press("ArrowRight")
+    assert explorer.locator("#p output").inner_text() == "0.51"
+    after = explorer.locator(".fixlip").get_attribute("data-shown")
+    box = slider.bounding_box()
+    explorer.mouse.click(box["x"] + 0.9 * box["width"], box["y"] + box["height"] / 2)
+    assert float(explorer.locator("#p output").inner_text()) > 0.8
+    assert len({before, after, explorer.locator(".fixlip").get_attribute("data-shown")}) == 3
+    explorer.locator(".chip", has_text="cactus").click()
+    assert "strongest with cactus" in explorer.locator("#table").inner_text()
+
+
+def test_a_page_asks_nothing_of_others_and_stays_small(explorer, saved):
+    assert all(url.startswith(("file:", "data:", "blob:")) for url in explorer.asked)
+    assert saved.stat().st_size < 400_000
+
+
+def test_one_explanation_keeps_what_it_has(page, samples, tmp_path):
+    found = samples.explain(0.3)
+    opened(page, widgets.Explorer(found).to_html(tmp_path / "one.html"))
+    assert page.locator("#p, #budget, #index, #order, #caption").count() == 0
+    page.locator("#coefficients select").select_option(live_name := "coefficients at the empty input")
+    shown, _ = turned(page)
+    check(shown, expected(found, coefficients=True))
+    assert f"shown: {live_name}" in page.locator(".legend").inner_text()
+
+
+# ---- the scripts alone
+
+
+def imported(page, script, expression, argument):
+    """Evaluate an expression of `exports` and `argument` with what a script exports."""
+    made = _Modules()
+    number = made.of_file(script)
+    page.goto("about:blank")
+    return page.evaluate(
+        """async ([sources, named, number, expression, argument]) => {
+          const urls = [];
+          for (const source of sources) {
+            const linked = source.replace(/from "\\.\\/([\\w-]+\\.js)"/g, (_, file) => `from "${urls[named[file]]}"`);
+            urls.push(URL.createObjectURL(new Blob([linked], { type: "text/javascript" })));
+          }
+          const exports = await import(urls[number]);
+          return await new Function("exports", "argument", `return ${expression}`)(exports, argument);
+        }""",
+        [made.sources, made.named, number, expression, argument],
+    )
+
+
+def test_readouts_are_written_alike(page):
+    rng = np.random.default_rng(0)
+    rows = [[f"a<b & 'c' \"{k}\"", float(v), abs(float(e))] for k, (v, e) in enumerate(rng.normal(size=(30, 2)))]
+    bare, tiny = [[name, value, None] for name, value, _ in rows], [["x", 0.0004, 2e-5], ["y", -123.456, 12.0]]
+    tables = [rows, bare, tiny]
+    written = imported(page, "readouts.js", "argument.map((rows) => exports.bars(rows, 'name <'))", tables)
+    assert written == [readouts.bars([tuple(row) for row in table], "name <") for table in tables]
+    gauges = imported(page, "readouts.js", "[-1, 0.123, 2].map((share) => exports.gauge(share, '\"so\"'))", None)
+    assert gauges == [readouts.gauge(share, '"so"') for share in (-1, 0.123, 2)]
+
+
+def test_numbers_are_unpacked_as_they_were_packed(page):
+    rng, numbers = np.random.default_rng(0), live.Numbers()
+    arrays = [rng.normal(size=(3, 4)) * 10.0**k for k in range(-4, 4)] + [
+        np.zeros((2, 0)),
+        np.array([-20000.0, 20000.0]),
+    ]
+    places = [numbers.add(array) for array in arrays]
+    call = "exports.unpacked(argument[0]).then((read) => argument[1].map((place) => [...read(place)]))"
+    found = imported(page, "numbers.js", call, [numbers.text(), json.loads(json.dumps(places))])
+    for array, back in zip(arrays, found, strict=True):
+        np.testing.assert_allclose(np.reshape(back, array.shape), array, rtol=1e-6, atol=0.6e-5)
+    with pytest.raises(ValueError, match="not finite or too large"):
+        numbers.add(np.array([np.nan]))
+    with pytest.raises(ValueError, match="not finite or too large"):
+        numbers.add(np.array([1e9]))
+
+
+def test_a_series_goes_through_its_nodes_and_between_them():
+    ps = live.nodes()
+    terms = live.series(np.stack([ps**3, np.exp(ps)], axis=1))
+    at = np.linspace(*live.RANGE, 7)
+    np.testing.assert_allclose(live.summed(terms, at), np.stack([at**3, np.exp(at)], axis=1), atol=1e-12)
+
+
+def test_what_cannot_be_stored_is_told(samples, tmp_path):
+    with pytest.raises(ValueError, match="wanted only with samples"):
+        widgets.Explorer(samples.explain()).to_html(tmp_path / "x.html", captions=["a cat"])
+    with pytest.raises(ValueError, match="budget"):
+        widgets.Explorer(samples).to_html(tmp_path / "x.html", budgets=[1000])
