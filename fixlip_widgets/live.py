@@ -80,6 +80,7 @@ class Live:
         facts: what it has to know, as JSON can write it.
         numbers: arrays that the facts tell the places of.
         changed: traits that controls have in the page and not in the notebook, by name: stored choices for free ones.
+        shared: what other widgets may need, too, by a name that tells it apart: models.
     """
 
     script: str
@@ -87,6 +88,7 @@ class Live:
     facts: Mapping[str, Any]
     numbers: Numbers = field(default_factory=Numbers)
     changed: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    shared: Mapping[str, Any] = field(default_factory=dict)
 
 
 def nodes() -> FloatArray:

@@ -79,8 +79,8 @@ class _Page:
         return f'<div id="{place}"></div>'
 
     def _place(self, widget: ipywidgets.Widget, name: str) -> str:
-        self._places[id(widget)] = name
-        return name
+        self._places[id(widget)] = name.replace(" ", "-")  # an id has no spaces
+        return self._places[id(widget)]
 
     def script(self) -> dict[str, Any]:
         """What the page's script is given, by name."""
@@ -94,6 +94,7 @@ class _Page:
                 "parts": {name: self._places[key] for key, name in self._names.items() if key in self._places},
                 "facts": self._live.facts,
                 "packed": self._live.numbers.text(),
+                "shared": self._live.shared,
             }
         made, named = self._modules.sources, self._modules.named
         return {"modules": made, "named": named, "views": views, "controls": self._controls, "live": live}

@@ -8,7 +8,7 @@ from lab import chromium_page
 
 import fixlip
 import fixlip_widgets as widgets
-from fixlip_widgets import live, readouts
+from fixlip_widgets import live, model_page, readouts
 from fixlip_widgets.page import _Modules
 
 pytestmark = pytest.mark.browser
@@ -169,6 +169,69 @@ def test_one_explanation_keeps_what_it_has(page, samples, tmp_path):
     shown, _ = turned(page)
     check(shown, expected(found, coefficients=True))
     assert f"shown: {live_name}" in page.locator(".legend").inner_text()
+
+
+# ---- the model in the page
+
+
+def test_a_saved_masking_game_is_played_without_a_kernel(page, game, tmp_path):
+    opened(page, widgets.MaskingGame(game).to_html(tmp_path / "game.html", model=True))
+    played = widgets.MaskingGame(game)
+    chips, patches = page.locator(".chip"), page.locator(".patch")
+    clicks = [(patches, 23), (chips, 1), (chips, 1), (patches, 24), (chips, 4)]
+    for kind, k in clicks:
+        kind.nth(k).click()
+        player = k + (kind is chips) * game.n_image
+        played.view.present = [one != (j == player) for j, one in enumerate(played.view.present)]
+        place = page.locator("#readout")
+        assert place.inner_html() == page.evaluate("html => new Range().createContextualFragment(html)"
+            ".firstChild.outerHTML", played.readout.value)  # fmt: skip
+    notes = page.evaluate("fixlip.parts.view.get('notes')")
+    assert notes == played.view.notes and len(notes) == 2
+    page.locator("button", has_text="nothing").click()
+    assert f"similarity <b>{game.empty_value:.2f}</b>" in place.inner_html()
+    page.locator("button", has_text="random").click()
+    kept = [one.get_attribute("aria-pressed") for one in patches.all()]
+    assert 5 < kept.count("true") < 44
+    page.locator("button", has_text="everything").click()
+    assert f"similarity <b>{game.full_value:.2f}</b>" in place.inner_html()
+    assert all(url.startswith(("file:", "data:", "blob:")) for url in page.asked)
+
+
+@pytest.mark.parametrize(
+    "name, options, players",
+    [
+        ("emoji-clip", {}, {}),
+        ("emoji-siglip", {}, {}),
+        ("emoji-clip", {"image_masking": "blur"}, {"image_players": "3x5", "text_players": "words"}),
+    ],
+)
+def test_a_model_in_the_page_answers_as_in_python(page, name, options, players):
+    scene = fixlip.emoji.scene(3, words=["butterfly", "key"])
+    game = fixlip.Game(fixlip.load(name, device="cpu", **options), scene.image, scene.caption, **players)
+    numbers = live.Numbers()
+    facts = model_page.game_facts(game, numbers) | {"model": "it"}
+    masks = np.random.default_rng(0).random((8, game.n_players)) < np.linspace(0, 1, 8)[:, None]
+    given = [facts, numbers.text(), {"it": model_page.model_facts(game.encoder)}, masks.tolist()]
+    found = imported(page, "masking.js", "exports.valueOf(...argument).then((value) => argument[3].map(value))", given)
+    np.testing.assert_allclose(found, game(masks), rtol=0, atol=1e-4)
+
+
+def test_a_model_that_no_page_could_run_is_refused(encoder, game, tmp_path):
+    class Other:
+        def __getattr__(self, name):
+            return getattr(game, name)
+
+        def __call__(self, masks):
+            return game(masks)
+
+        encoder = "mine"
+
+    with pytest.raises(ValueError, match="str does not run in a page"):
+        widgets.MaskingGame(Other()).to_html(tmp_path / "x.html", model=True)
+    dropping = fixlip.load("emoji-clip", device="cpu", image_masking="drop")
+    with pytest.raises(ValueError, match="anything but .drop."):
+        model_page.model_facts(dropping)
 
 
 # ---- the scripts alone
