@@ -72,6 +72,31 @@ function button(model, el) {
   control.addEventListener("click", () => choose(model, model.get("value") + 1));
 }
 
-const KINDS = { slider, select, checkbox, button };
+// Goes on by one every `interval` milliseconds, up to `max`; from there it begins anew.
+function play(model, el) {
+  el.className = "fixlip-control";
+  const control = element("button", el, { type: "button" }), name = model.get("description");
+  let timer = null;
+  const follow = () => {
+    control.textContent = timer === null ? `▶ ${name}` : "❚❚ pause";
+  };
+  const stop = () => {
+    clearInterval(timer);
+    timer = null;
+    follow();
+  };
+  control.addEventListener("click", () => {
+    if (timer !== null) return stop();
+    if (model.get("value") >= model.get("max")) choose(model, model.get("min"));
+    timer = setInterval(() => {
+      if (model.get("value") < model.get("max")) choose(model, model.get("value") + 1);
+      if (model.get("value") >= model.get("max")) stop();
+    }, model.get("interval"));
+    follow();
+  });
+  follow();
+}
+
+const KINDS = { slider, select, checkbox, button, play };
 
 export default { render: ({ model, el }) => KINDS[model.get("kind")](model, el) };

@@ -48,7 +48,7 @@ class Numbers:
         self._parts: list[Any] = []
         self._count = 0
 
-    def add(self, array: FloatArray, step: float = STEP) -> dict[str, Any]:
+    def add(self, array: Any, step: float = STEP) -> dict[str, Any]:
         """Keep an array; the result is where it is found, and of which shape and step it is.
 
         Raises:

@@ -150,7 +150,7 @@ def _control(widget: ipywidgets.Widget) -> dict[str, Any]:
     }
     kind = next((kind for kind, classes in kinds.items() if isinstance(widget, classes)), "")
     traits: dict[str, Any] = {"kind": kind, "description": widget.description, "disabled": widget.disabled}
-    for name in ("value", "min", "max", "step"):
+    for name in ("value", "min", "max", "step", "interval"):
         if hasattr(widget, name):
             traits[name] = getattr(widget, name)
     if kind == "select":

@@ -57,3 +57,12 @@ export function gauge(share, words) {
   const bar = `<span style="width:${filled}%;background:${POSITIVE}"></span>`;
   return `<div class="fixlip-gauge" role="img" aria-label="${escaped(words)}">${bar}</div>`;
 }
+
+// What curves' colours mean, and their dashes: lists of a name and a colour or dash.
+export function key(colours, dashes) {
+  const entry = (name, line) => `<span><svg width="26" height="10" viewBox="0 0 26 10">${line}</svg>${escaped(name)}</span>`;
+  const swatches = colours.map(([name, colour]) => entry(name, `<rect width="26" height="10" rx="3" fill="${colour}"/>`));
+  const lines = dashes.map(([name, dash]) =>
+    entry(name, `<path d="M0,5H26" stroke="currentColor" stroke-width="2.5" stroke-dasharray="${dash || "none"}"/>`));
+  return `<div class="fixlip-key">${swatches.join("")}</div><div class="fixlip-key">${lines.join("")}</div>`;
+}

@@ -171,6 +171,37 @@ def test_one_explanation_keeps_what_it_has(page, samples, tmp_path):
     assert f"shown: {live_name}" in page.locator(".legend").inner_text()
 
 
+# ---- curves
+
+
+def test_curves_of_every_p_are_those_of_python(page, encoder, tmp_path):
+    scene = fixlip.emoji.scene(7)
+    game = fixlip.Game(encoder, scene.image, scene.caption, image_players="2x3")
+    panel = widgets.InsertionDeletion(fixlip.sample(game, 40, progress=False))
+    opened(page, panel.to_html(tmp_path / "curves.html", live=True))
+    choices = [(0.5, "both", "a random order", "p = 0.3"), (0.05, "image", "faithful Shapley", "nothing more")]
+    for p, removed, against, also in [*choices, (0.95, "text", "p = 0.7", "a random order")]:
+        turn = (
+            """(all) => { for (const [name, value] of Object.entries(all)) fixlip.parts[name].set("value", value) }"""
+        )
+        page.evaluate(turn, {"p": p, "removed": removed, "against": against, "also": also, "side": "delete", "step": 3})
+        panel.state.set_trait("p", p)
+        panel.state.removed, panel.state.against, panel.state.also = removed, against, also
+        panel.state.side, panel.state.step = "delete", 3
+        panel.wait()
+        lines = page.evaluate("fixlip.parts.plot.get('curves')")
+        for line, wanted in zip(lines, panel.plot.curves, strict=True):
+            np.testing.assert_allclose(line.pop("y"), wanted["y"], atol=1e-4)
+            assert line == {name: value for name, value in wanted.items() if name != "y"}
+        assert page.evaluate("fixlip.parts.view.get('present')") == panel.view.present
+        assert page.evaluate("fixlip.parts.areas.get('value')") == panel.areas.value
+        assert page.evaluate("fixlip.parts.key.get('value')") == panel.key.value
+        assert page.evaluate("fixlip.parts.step.get('max')") == panel.step.max
+    page.locator("#play button").click()
+    page.wait_for_function("fixlip.parts.step.get('value') === fixlip.parts.step.get('max')")
+    assert page.locator("[data-marker]").get_attribute("data-marker") == str(panel.step.max)
+
+
 # ---- the model in the page
 
 
