@@ -81,6 +81,7 @@ class Live:
         numbers: arrays that the facts tell the places of.
         changed: traits that controls have in the page and not in the notebook, by name: stored choices for free ones.
         shared: what other widgets may need, too, by a name that tells it apart: models.
+        clicks: whether it answers clicks that take players away.
     """
 
     script: str
@@ -89,6 +90,7 @@ class Live:
     numbers: Numbers = field(default_factory=Numbers)
     changed: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     shared: Mapping[str, Any] = field(default_factory=dict)
+    clicks: bool = False
 
 
 def nodes() -> FloatArray:

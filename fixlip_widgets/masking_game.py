@@ -187,4 +187,4 @@ class MaskingGame(Panel):
         name = str(getattr(game.encoder, "fingerprint", game.encoder.name))
         parts = {**self.buttons, "p": self.p, "view": self.view, "readout": self.readout}
         facts = game_facts(game, numbers) | {"model": name}
-        return Live("masking.js", parts, facts, numbers, shared={name: held})
+        return Live("masking.js", parts, facts, numbers, shared={name: held}, clicks=True)

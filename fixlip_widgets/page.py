@@ -87,7 +87,13 @@ class _Page:
         views, live = [], None
         for k, view in enumerate(self.views):
             module = self._modules.of_source(str(view._esm))
-            views.append({"element": f"view{k}", "module": module, "traits": _traits(view, self._live is not None)})
+            views.append(
+                {
+                    "element": f"view{k}",
+                    "module": module,
+                    "traits": _traits(view, self._live is not None and self._live.clicks),
+                }
+            )
         if self._live is not None:
             live = {
                 "module": self._modules.of_file(self._live.script),
@@ -127,7 +133,7 @@ class _Modules:
         return self.named[name]
 
 
-def _traits(view: anywidget.AnyWidget, live: bool) -> dict[str, Any]:
+def _traits(view: anywidget.AnyWidget, clicks: bool) -> dict[str, Any]:
     """The traits that a view is drawn from; without anything that answers, it answers no click that wants an answer."""
     traits: dict[str, Any] = {}
     for name in view.traits(sync=True):
@@ -136,7 +142,7 @@ def _traits(view: anywidget.AnyWidget, live: bool) -> dict[str, Any]:
             traits[name] = {"bytes": base64.b64encode(value).decode("ascii")}
         elif not name.startswith("_") and isinstance(value, str | int | float | list | dict | bool):
             traits[name] = value
-    return traits if live else traits | {"live": False}
+    return traits if clicks else traits | {"live": False}
 
 
 def _control(widget: ipywidgets.Widget) -> dict[str, Any]:
@@ -168,7 +174,10 @@ def _script_json(value: Any) -> str:
 
 _STYLES = (FOLDER / "pair.css").read_text("utf-8")
 _NOTE = "A saved widget: to change what was computed it needs a running kernel, in a notebook."
-_LIVE_NOTE = "A saved widget: its controls work here, with what was computed when it was saved."
+_LIVE_NOTE = (
+    "A saved widget: its controls work, with what was computed when it was saved; for anything else it needs a running "
+    "kernel, in a notebook."
+)
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>FIxLIP</title><style>
