@@ -58,6 +58,12 @@ function written(element) {
   return made;
 }
 
+// A page inside another one says how high it is, for no frame knows.
+if (parent !== window) {
+  const watcher = new ResizeObserver(() => parent.postMessage({ fixlipHeight: document.documentElement.scrollHeight }, "*"));
+  watcher.observe(document.body);
+}
+
 if (live) {
   const parts = {};
   for (const [name, element] of Object.entries(live.parts)) parts[name] = models[element] ?? written(element);

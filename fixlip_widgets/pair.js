@@ -144,7 +144,7 @@ export function kept(selected, second, player, nImage, haveTriples) {
 const largest = (array) => array.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
 
 // The value of full colour among patches and among words; the same rule as `fixlip.pictures.layout.scales_of`.
-function scalesOf(shown, { scales, scaling, nImage }) {
+export function scalesOf(shown, { scales, scaling, nImage }) {
   if (scales.length) return { patches: scales[0], words: scales[1] };
   const patches = largest(shown.subarray(0, nImage)), words = largest(shown.subarray(nImage));
   const joint = scaling === "joint" || (scaling === "auto" && !(words > APART * patches && patches > 0));

@@ -171,6 +171,21 @@ def test_one_explanation_keeps_what_it_has(page, samples, tmp_path):
     assert f"shown: {live_name}" in page.locator(".legend").inner_text()
 
 
+def test_what_is_kept_in_one_picture_is_kept_in_all(page, samples, tmp_path):
+    panel = widgets.Compare(samples.explain(0.3), samples.explain(0.7))
+    opened(page, panel.to_html(tmp_path / "compared.html"))
+    look = """[...document.querySelectorAll('.fixlip')].map((one) => one.dataset.condition)"""
+    page.locator(".chip", has_text="hammer").nth(1).click()
+    panel.state.selected = samples.subject.labels.index("hammer")
+    assert page.evaluate(look) == [str(panel.state.selected)] * 3
+    for shared in (True, False):
+        scales = page.evaluate("[0, 1, 2].map((k) => fixlip.parts[`picture${k}`].get('scales'))")
+        assert scales == [pytest.approx(list(view.scales), rel=1e-6) for view in panel.views]
+        panel.state.shared = False
+        if shared:
+            page.locator("#shared input").uncheck()
+
+
 # ---- curves
 
 
