@@ -90,6 +90,16 @@ export function triplesOf({ n, triples, tripleErrors }, labels, nImage, k = SHOW
 
 const bytes = (array, largest) => new DataView((array ? array.map((value) => value / (largest ?? 1)) : new Float32Array()).buffer);
 
+// What a view is drawn from.
+export function traitsOf(explanation, coefficients, largest) {
+  const { values, attributions, pairs, valueErrors, singleErrors, pairErrors, triples, tripleErrors } = explanation;
+  const arrays = {
+    values: coefficients ? attributions : values, errors: coefficients ? singleErrors : valueErrors,
+    interactions: pairs, pair_errors: pairErrors, triples, triple_errors: tripleErrors,
+  };
+  return Object.fromEntries(Object.entries(arrays).map(([name, array]) => [name, bytes(array, largest)]));
+}
+
 export default async function live({ parts, facts, packed, hold }) {
   const numbers = await unpacked(packed), { view, table } = parts;
   const chosen = (name) => parts[name]?.get("value");
@@ -113,17 +123,12 @@ export default async function live({ parts, facts, packed, hold }) {
   }
 
   function show({ labels }, { largest }) {
-    const { values, attributions, pairs, valueErrors, singleErrors, pairErrors, triples, tripleErrors } = explanation;
     const coefficients = chosen("coefficients");
     if (labels.join("\n") !== view.get("labels").join("\n")) {
       for (const [name, value] of Object.entries({ labels, selected: -1, second: -1 })) view.set(name, value);
     }
     view.set("quantity", coefficients ? facts.coefficients : "");
-    const arrays = {
-      values: coefficients ? attributions : values, errors: coefficients ? singleErrors : valueErrors,
-      interactions: pairs, pair_errors: pairErrors, triples, triple_errors: tripleErrors,
-    };
-    for (const [name, array] of Object.entries(arrays)) view.set(name, bytes(array, largest));
+    for (const [name, value] of Object.entries(traitsOf(explanation, coefficients, largest))) view.set(name, value);
   }
 
   function tell() {

@@ -113,17 +113,31 @@ def of_explanation(explanation: Explanation, numbers: Numbers) -> list[Facts]:
 
 def _of_index(samples: Samples, budget: int, index: str, numbers: Numbers, advance: Callable[[int], object]) -> Facts:
     orders = (2, 3) if samples.subject.n_players <= WITH_TRIPLES else (2,)
+    if index == "banzhaf":
+        stored = at_any_p(samples, budget, numbers, advance, orders)
+        return stored | {"faithful": [_faithful(samples, budget, order) for order in (1, *orders)]}
+    found = {order: samples.explain(index=index, order=order, budget=budget) for order in orders}
+    advance(1)
+    return _fixed(found, numbers) | {"told": [(0, _told(found[2]))], "faithful": None}
 
-    def at(p: float) -> dict[int, Explanation]:
-        found = {order: samples.explain(p, index, order=order, budget=budget) for order in orders}
+
+def at_any_p(
+    samples: Samples, budget: int, numbers: Numbers, advance: Callable[[int], object], orders: Sequence[int]
+) -> Facts:
+    """Where series are whose sums are explanations at any p, and sentences beside them.
+
+    Args:
+        samples: what to explain.
+        budget: masked images to use.
+        numbers: where arrays are put.
+        advance: called after every explanation.
+        orders: 2, and 3 for triples.
+    """
+    found = []
+    for p in nodes():
+        found.append({order: samples.explain(float(p), order=order, budget=budget) for order in orders})
         advance(1)
-        return found
-
-    if index != "banzhaf":
-        found = at(0.5)
-        return _fixed(found, numbers) | {"told": [(0, _told(found[2]))], "faithful": None}
-    stored = _at_any_p([at(float(p)) for p in nodes()], numbers)
-    return stored | {"faithful": [_faithful(samples, budget, order) for order in (1, *orders)]}
+    return _at_any_p(found, numbers)
 
 
 def _fixed(found: Mapping[int, Explanation], numbers: Numbers) -> Facts:

@@ -217,6 +217,32 @@ def test_curves_of_every_p_are_those_of_python(page, encoder, tmp_path):
     assert page.locator("[data-marker]").get_attribute("data-marker") == str(panel.step.max)
 
 
+# ---- the pointing game
+
+
+def test_stored_mosaics_are_scored_as_in_python(page, encoder, tmp_path):
+    panel, others = widgets.PointingGameBuilder(encoder), [("owl", "key", "tree", "bus")]
+    panel.state.budget = 48
+    path = panel.to_html(tmp_path / "pointing.html", mosaics=others)
+    opened(page, path)
+    assert path.stat().st_size < 500_000 and page.locator("#mosaic option").count() == 2
+    for number, objects, p in ((0, 4, 0.5), (1, 2, 0.35), (1, 1, 0.95)):
+        turned(page, mosaic=number, objects=objects, p=p)
+        state = panel.state
+        state.labels, state.objects, state.p = list(others[0] if number else state.labels), objects, p
+        state.run()
+        shown, labels = turned(page)
+        check(shown, expected(state.explanation) | {"triples": [], "triple_errors": []})
+        assert labels == list(state.explanation.labels)
+        assert f"recognition <b>{state.score.pgr:.2f}</b>" in page.evaluate("fixlip.parts.table.get('value')")
+        rows = [[float(cell.split()[0].replace("−", "-")) for cell in row[1:]] for row in rows_of(page)[1:]]
+        np.testing.assert_allclose(rows, state.score.by_cell, atol=0.06)
+    page.locator("#word select").select_option("owl")
+    page.wait_for_selector(".chosen-chip")
+    with pytest.raises(ValueError, match="labels"):
+        panel.to_html(path, mosaics=[("owl", "owl", "tree", "bus")])
+
+
 # ---- the model in the page
 
 
