@@ -243,6 +243,52 @@ def test_stored_mosaics_are_scored_as_in_python(page, encoder, tmp_path):
         panel.to_html(path, mosaics=[("owl", "owl", "tree", "bus")])
 
 
+# ---- a fault planted by hand
+
+
+def test_faults_are_planted_where_they_were_stored(page, encoder, tmp_path, monkeypatch):
+    monkeypatch.setattr("fixlip_widgets.planting.BUDGETS", (16, 24))
+    panel = widgets.PlantAFault(encoder, seed=2)
+    opened(page, panel.to_html(tmp_path / "plant.html", faults=["shortcut", "binding"], places=2))
+    assert "nothing is planted" in page.inner_text("#readout")
+    box = page.locator(".fixlip-scene svg").bounding_box()
+    page.mouse.click(box["x"] + 0.8 * box["width"], box["y"] + 0.3 * box["height"])
+    panel.state.badge = [84.0, 28.0]
+    panel.wait()
+    assert page.evaluate("fixlip.parts.scene.get('at')") == [84, 28]
+    check_plant(page, panel)
+    page.locator(".patch").last.click()
+    panel.maps[0][1].selected = 48
+    check_plant(page, panel)
+    page.locator(".chip").last.click()
+    panel.maps[0][1].selected = len(panel.maps[0][1].labels) - 1
+    check_plant(page, panel)
+    page.locator("button", has_text="take it away").click()
+    assert "nothing is planted" in page.inner_text("#readout")
+    page.locator("#fault select").select_option("other colours")
+    panel.state.fault = "binding"
+    panel.clear.click()
+    panel.wait()
+    for k in (0, 1):
+        page.locator(".object").nth(k).click()
+    panel.state.tints = panel.state.given[::-1]
+    panel.wait()
+    assert page.evaluate("fixlip.parts.scene.get('tints')") == panel.state.tints
+    check_plant(page, panel)
+
+
+def check_plant(page, panel):
+    """The page's readout, maps, scales and what is kept are those of Python."""
+    assert page.evaluate("fixlip.parts.readout.get('value')") == panel.readout.value
+    for side, view in enumerate(panel.maps[0]):
+        look = f"(name) => fixlip.parts.map0{side}.get(name)"
+        kept = [page.evaluate(look, name) for name in ("selected", "second")]
+        assert kept == [view.selected, view.second]
+        numbers = f"[...new Float32Array(fixlip.parts.map0{side}.get('interactions').buffer)]"
+        np.testing.assert_allclose(page.evaluate(numbers), np.frombuffer(view.interactions, np.float32), atol=1e-4)
+        assert page.evaluate(look, "scales") == pytest.approx(list(view.scales), abs=2e-4)
+
+
 # ---- the model in the page
 
 
