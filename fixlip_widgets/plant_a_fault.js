@@ -14,7 +14,7 @@ export default async function live({ parts, facts, packed, hold }) {
   const maps = facts.maps.map((names) => names.map((name) => parts[name])), all = maps.flat();
   const faultOf = () => facts.faults[parts.fault?.get("value") ?? facts.first];
   const painted = () => faultOf().scene.boxes.length > 0;
-  const before = () => faultOf().frames.find(({ told }) => told.includes("nothing is planted yet")) ?? faultOf().frames[0];
+  const before = () => faultOf().frames.at(-1); // with nothing planted
   let moving = false;
 
   // While views follow each other, what they say of it is not heard.
@@ -70,7 +70,7 @@ export default async function live({ parts, facts, packed, hold }) {
   function begin() {
     const { scene: traits, kept } = faultOf();
     for (const [name, value] of Object.entries(traits)) scene.set(name, value);
-    show(before());
+    show(faultOf().frames[0]);
     keepWords(kept);
   }
 

@@ -20,6 +20,7 @@ from .views import PairView, data_uri
 
 ARRAYS = ("values", "errors", "interactions", "pair_errors", "triples", "triple_errors")
 STEP = 1e-4  # of their numbers, logits
+_TRAITS = {"shortcut": "badge", "reads": "label", "binding": "tints"}  # what says where a thing is
 
 Facts = dict[str, Any]
 
@@ -32,7 +33,7 @@ def live(panel: Any, faults: Sequence[str], places: int) -> Live:
     shown, numbers = panel.state, Numbers()
     order = [shown.fault, *(one for one in faults if one != shown.fault)]
     states = {fault: _as_set_up(shown, fault) for fault in order if fault in faults}
-    spots = {fault: _spots(state, places) for fault, state in states.items()}
+    spots = {fault: _spots(state, places, shown) for fault, state in states.items()}
     with progress_bar(sum(map(len, spots.values())), "scenes stored") as advance:
         stored = {fault: _fault(states[fault], spots[fault], numbers, advance) for fault in states}
     views = {f"map{m}{k}": view for m, pair in enumerate(panel.maps) for k, view in enumerate(pair)}
@@ -59,22 +60,37 @@ def _as_set_up(shown: PlantState, fault: str) -> PlantState:
     return state
 
 
-def _spots(state: PlantState, places: int) -> list[list[Any]]:
-    """Where the thing is planted: nowhere, and over a grid of so many places a side; of painted objects all tints."""
+def _spots(state: PlantState, places: int, shown: PlantState) -> list[list[Any]]:
+    """Where the thing is planted: where it does most or is shown, over a grid of places, and nowhere, the last.
+
+    Of painted objects these are their tints, in all combinations of the given ones.
+    """
+    trait = _TRAITS[state.fault]
+    most = PlantState(state.encoders, state.fault, state.seed, planted=False)
+    most.objects = [*state.objects]
+    most.start()
+    first = [getattr(most, trait)]
+    if state.fault == shown.fault and shown.setting.planted:
+        first = [getattr(shown, trait), *first]
     if state.fault == "binding":
-        return [list(one) for one in product(dict.fromkeys(state.given), repeat=len(state.objects))]
+        rest = [list(one) for one in product(dict.fromkeys(state.given), repeat=len(state.objects))]
+        tried = [one for one in (*first, *rest) if set(one) <= set(state.given) and one != state.given]
+        return _distinct([*tried, state.given])
     width, height = (BADGE, BADGE) if state.fault == "shortcut" else LABEL
-    across = [np.clip((k + 0.5) / places * UNITS, width / 2, UNITS - width / 2) for k in range(places)]
-    down = [np.clip((k + 0.5) / places * UNITS, height / 2, UNITS - height / 2) for k in range(places)]
-    return [[], *([float(x), float(y)] for y in down for x in across)]
+    along = (np.arange(places) + 0.5) / places * UNITS
+    across, down = (np.clip(along, one / 2, UNITS - one / 2).tolist() for one in (width, height))
+    return _distinct([*first, *([x, y] for y in down for x in across), []])
+
+
+def _distinct(spots: list[list[Any]]) -> list[list[Any]]:
+    return [one for k, one in enumerate(spots) if one not in spots[:k]]
 
 
 def _fault(state: PlantState, spots: list[list[Any]], numbers: Numbers, advance: Callable[[int], object]) -> Facts:
     """What is stored of one fault: its scene view, and all that changes from spot to spot."""
-    trait = {"shortcut": "badge", "reads": "label", "binding": "tints"}[state.fault]
     frames = []
     for spot in spots:
-        setattr(state, trait, spot)
+        setattr(state, _TRAITS[state.fault], spot)
         state.ask(sharp=True)
         frames.append({"spot": spot, **_frame(state, numbers)})
         advance(1)

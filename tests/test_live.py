@@ -250,7 +250,8 @@ def test_faults_are_planted_where_they_were_stored(page, encoder, tmp_path, monk
     monkeypatch.setattr("fixlip_widgets.planting.BUDGETS", (16, 24))
     panel = widgets.PlantAFault(encoder, seed=2)
     opened(page, panel.to_html(tmp_path / "plant.html", faults=["shortcut", "binding"], places=2))
-    assert "nothing is planted" in page.inner_text("#readout")
+    panel.wait()
+    check_plant(page, panel)
     box = page.locator(".fixlip-scene svg").bounding_box()
     page.mouse.click(box["x"] + 0.8 * box["width"], box["y"] + 0.3 * box["height"])
     panel.state.badge = [84.0, 28.0]
@@ -267,11 +268,10 @@ def test_faults_are_planted_where_they_were_stored(page, encoder, tmp_path, monk
     assert "nothing is planted" in page.inner_text("#readout")
     page.locator("#fault select").select_option("other colours")
     panel.state.fault = "binding"
-    panel.clear.click()
     panel.wait()
-    for k in (0, 1):
-        page.locator(".object").nth(k).click()
-    panel.state.tints = panel.state.given[::-1]
+    check_plant(page, panel)
+    page.locator(".object").first.click()
+    panel.state.tints = [panel.state.tints[1]] * 2
     panel.wait()
     assert page.evaluate("fixlip.parts.scene.get('tints')") == panel.state.tints
     check_plant(page, panel)
