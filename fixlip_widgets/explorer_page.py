@@ -19,7 +19,7 @@ from .triples import of_word_pairs
 from .views import COEFFICIENTS
 
 P_STEP = 0.01  # of the slider
-WITH_TRIPLES = 120  # players, at most: beyond, pages would grow too large
+WITH_TRIPLES = 120  # players, at most: with more, pages hold no triples and by default one budget
 FEWEST, MOST_BUDGETS = 64, 4  # masked images of the smallest budget stored by default, and how many budgets
 _PS = np.round(np.arange(RANGE[0], RANGE[1] + P_STEP / 2, P_STEP), 2)
 
@@ -72,7 +72,8 @@ def budgets_of(samples: Samples, asked: Sequence[int] | None) -> list[int]:
     """The budgets to be stored: those asked for, or all masked images, half of them, a quarter and an eighth."""
     if asked is not None:
         return sorted({samples.first(int(budget)).budget for budget in asked})
-    halves = [samples.budget >> k for k in range(MOST_BUDGETS)]
+    count = MOST_BUDGETS if samples.subject.n_players <= WITH_TRIPLES else 1
+    halves = [samples.budget >> k for k in range(count)]
     return sorted({samples.budget, *(one for one in halves if one >= FEWEST)})
 
 
