@@ -33,8 +33,7 @@ FOLDER = Path(__file__).parent
 RANGE = (0.05, 0.95)
 NODES = 12  # coefficients at the empty input are then right to 1e-5 before rounding, with the embedded models
 STEP = 1e-5  # of values and interactions, logits: sums over a hundred pairs stay right to 1e-3
-TRIPLE_STEP = 1e-4  # of triples, which no sum is taken of,
-ERROR_STEP = 5e-4  # and of standard errors
+TRIPLE_STEP = ERROR_STEP = 1e-4  # of triples, which no sum is taken of, and of standard errors
 
 
 class Numbers:

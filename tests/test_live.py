@@ -85,7 +85,7 @@ def check(shown, wanted):
         if name == "pair_errors" and not len(wanted["interactions"]):
             continue  # of no pair that is shown
         # Bars are roots of smooth functions and follow less closely than what they stand around.
-        near = {"rtol": 0.1, "atol": 0.02} if "errors" in name else {"rtol": 0, "atol": 1e-3}
+        near = {"rtol": 0.05, "atol": 0.01} if "errors" in name else {"rtol": 0, "atol": 1e-3}
         np.testing.assert_allclose(shown[name], array, **near, err_msg=name)
 
 
