@@ -1,7 +1,7 @@
 // The Explorer without a kernel: explanations at any p from stored series, and what it shows of them.
 //
 // `facts` says where the arrays of every caption, budget and index are; the arithmetic is that of `fixlip.explanation`.
-import { chebyshev, summed, unpacked } from "./numbers.js";
+import { between, chebyshev, summed, unpacked } from "./numbers.js";
 import { bars, escaped, readout } from "./readouts.js";
 
 const SHOWN = 10, SHOWN_TRIPLES = 5; // rows of the tables
@@ -10,10 +10,11 @@ const SHOWN = 10, SHOWN_TRIPLES = 5; // rows of the tables
 
 // Of one index: `stored` says where its arrays are, and `numbers` gives them.
 export function explanationOf(stored, numbers, p, order, range, n) {
-  const at = stored.p ?? p, weights = chebyshev(at, range, stored.values.shape[0]);
-  const sum = (where) => (where ? summed(numbers(where), weights) : null);
+  const at = stored.p ?? p, count = stored.values.shape[0];
+  const weights = chebyshev(at, range, count), near = between(at, range, count);
+  const sum = (where, by = weights) => (where ? summed(numbers(where), by) : null);
   const third = order === 3, values = sum(stored.values), pairs = order > 1 ? squared(sum(stored.pairs), n) : null;
-  const valueErrors = sum(stored.value_errors);
+  const valueErrors = sum(stored.value_errors, near);
   return {
     n,
     p: at,
@@ -22,10 +23,10 @@ export function explanationOf(stored, numbers, p, order, range, n) {
     pairs,
     attributions: pairs ? lowered(values, pairs, third ? sum(stored.third) : null, at, n) : values,
     valueErrors,
-    pairErrors: pairs && stored.pair_errors ? squared(sum(stored.pair_errors), n) : null,
-    singleErrors: third ? null : order === 2 ? sum(stored.single_errors) : valueErrors,
+    pairErrors: pairs && stored.pair_errors ? squared(sum(stored.pair_errors, near), n) : null,
+    singleErrors: third ? null : order === 2 ? sum(stored.single_errors, near) : valueErrors,
     triples: third ? sum(stored.triples) : null,
-    tripleErrors: third ? sum(stored.triple_errors) : null,
+    tripleErrors: third ? sum(stored.triple_errors, near) : null,
   };
 }
 

@@ -14,7 +14,7 @@ from fixlip.estimators.indices import INDICES
 from fixlip.masks import FloatArray
 from fixlip.progress import progress_bar
 
-from .live import ERROR_STEP, NODES, RANGE, STEP, TRIPLE_STEP, Live, Numbers, nodes, series, summed
+from .live import ERROR_STEP, NODES, RANGE, STEP, TRIPLE_STEP, Live, Numbers, between, nodes, series, summed
 from .triples import of_word_pairs
 from .views import COEFFICIENTS
 
@@ -152,11 +152,12 @@ def _at_any_p(found: Sequence[Mapping[int, Explanation]], numbers: Numbers) -> F
     arrays = [_arrays(one) for one in found]
     missing = {name for one in arrays for name, array in one.items() if array is None}
     stored: dict[str, Any]
-    stored = {name: None if name in missing else series(np.array([one[name] for one in arrays])) for name in arrays[0]}
-    values, errors = summed(stored["values"], _PS), len(_PS) * [None]
-    if stored["value_errors"] is not None:
-        errors = list(np.abs(summed(stored["value_errors"], _PS)))
-    told = [_told(found[0][2], *at) for at in zip(values, errors, strict=True)]
+    stored = {name: None if name in missing else np.array([one[name] for one in arrays]) for name in arrays[0]}
+    errors = len(_PS) * [None] if stored["value_errors"] is None else list(between(stored["value_errors"], _PS))
+    for name, array in stored.items():
+        if array is not None and not name.endswith("_errors"):
+            stored[name] = series(array)
+    told = [_told(found[0][2], *at) for at in zip(summed(stored["values"], _PS), errors, strict=True)]
     return _kept(stored, found[0], numbers) | {"told": _runs(told)}
 
 

@@ -105,6 +105,12 @@ def series(values: FloatArray) -> FloatArray:
     return np.asarray(np.tensordot(np.linalg.inv(vandermonde), values, 1))
 
 
+def between(values: FloatArray, ps: FloatArray) -> FloatArray:
+    """At probabilities (k,), between values at the nodes (NODES, ...) on a straight line: shape (k, ...)."""
+    weights = np.stack([np.interp(ps, nodes(), one) for one in np.eye(NODES)], axis=1)
+    return np.asarray(np.tensordot(weights, values, 1))
+
+
 def summed(terms: FloatArray, ps: FloatArray) -> FloatArray:
     """A series (NODES, ...) at probabilities (k,): shape (k, ...)."""
     low, high = RANGE

@@ -24,6 +24,19 @@ export function chebyshev(p, [low, high], count) {
   return found.slice(0, count);
 }
 
+// Weights of values at as many Chebyshev nodes, between which lines are straight.
+export function between(p, [low, high], count) {
+  const nodes = Array.from({ length: count }, (_, k) => (low + high - (high - low) * Math.cos((Math.PI * (k + 0.5)) / count)) / 2);
+  const right = nodes.findIndex((node) => node >= p), found = new Array(count).fill(0);
+  if (right <= 0) {
+    found[right < 0 ? count - 1 : 0] = 1;
+    return found;
+  }
+  found[right] = (p - nodes[right - 1]) / (nodes[right] - nodes[right - 1]);
+  found[right - 1] = 1 - found[right];
+  return found;
+}
+
 // The sum of a series whose terms stand one after the other.
 export function summed(terms, weights) {
   const size = terms.length / weights.length, total = new Float32Array(size);
