@@ -334,6 +334,20 @@ def test_with_every_sample_a_centre_both_ways_are_one(rng, monkeypatch):
         np.testing.assert_allclose(one[3], other[3], **close)
 
 
+@pytest.mark.xfail(strict=True, reason="kernel functions at the samples' own masks are left unlearned where these are")
+def test_left_out_samples_of_a_projected_process_are_missed_like_fresh_masks(rng, monkeypatch):
+    """On a rough game, centres or not; and as far as the process says of fresh masks."""
+    monkeypatch.setattr(kernel_module, "CENTRES", 300)
+    game = SmoothGame(30, 44)
+    masks, fresh = (rng.random((size, 44)) < 0.5 for size in (600, 1000))
+    found = KernelSurrogate(masks, game.embed_texts(masks))
+    missed = np.sum((game.embed_texts(fresh) - found.predict(fresh)) ** 2, axis=1).mean()
+    left = found.left_out.square().sum(1).numpy()
+    expected = found.predicted_variances(fresh).mean() * float(found.covariance.trace())
+    for one in (left[:300].mean(), left[300:].mean(), expected):
+        assert 0.7 < one / missed < 1.4, (left[:300].mean(), left[300:].mean(), expected, missed)
+
+
 @pytest.mark.slow
 def test_samples_beyond_the_centres_do_no_harm(smooth, rng):
     """R squared of the surrogate on fresh masks: 3,000 samples beside those alone that are centres."""
@@ -400,6 +414,7 @@ def limiting_faithfulness(game, fresh, p, rng):
 
 @pytest.mark.parametrize("p", [0.3, 0.5, 0.7])
 def test_one_set_of_samples_explains_at_every_p(smooth, samples, rng, p):
+    """One product over players costs .003 of the R squared that a kernel with terms for pairs reaches."""
     found = samples.explain(p)
     fresh = rng.random((3000, smooth.n_image + smooth.n_text)) < p
     truth = smooth(fresh)
