@@ -164,6 +164,10 @@ class KernelSurrogate(Surrogate):
         gain = self._given.gain.T
         return gain @ mean + self._given.unit, gain @ single, gain @ pair_sum
 
+    def pair_influence(self, p: float, i: torch.Tensor, j: torch.Tensor) -> torch.Tensor:
+        """The same in D_ij of the pairs i, j (k,) alone: (m, k)."""
+        return self._given.gain.T @ self.weights_of(p, i, j)
+
     def terms_without(self, p: float) -> tuple[torch.Tensor, torch.Tensor]:
         """The terms of order 0 and 1, both (m, d), each mask's own sample left out of what it is compared with."""
         of_mean, of_single, _ = self.influence(p)
