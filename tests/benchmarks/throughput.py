@@ -240,8 +240,8 @@ def report(rows: dict[str, tuple[str, str, str, str]], options: argparse.Namespa
         "|---|---|---|---|---|---|---|",
         *(row[0] for row in rows.values()),
         "",
-        "A whole explanation (picture and caption prepared), and its parts measured one by one. Bookkeeping is what is "
-        "left of the game's encoding of images, and so holds the noise of all three:",
+        "A whole explanation (picture and caption prepared), and its parts measured one by one, in seconds. "
+        "Bookkeeping is what is left of the game's encoding of images, and so holds the noise of all three:",
         "",
         "| model | masked captions | " + " | ".join(PARTS) + " |",
         "|---" * (len(PARTS) + 2) + "|",
