@@ -1,9 +1,9 @@
-"""What the chapters share: how an exercise is checked. What each exercise wants is in `checks`."""
+"""What the chapters share: how exercises, and the quiz's questions, are checked. What they want is in `checks`."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,6 +69,51 @@ def check(attempt: Callable[..., Any], number: str, *given: Any) -> None:
     if complaint:
         raise AssertionError(f"{name}: {complaint}")
     print(f"{name}: well done")
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a question of the quiz wants.
+
+    Attributes:
+        right: the letter of the right choice, or a number.
+        hints: what to say to each other choice, or to numbers that a foreseeable mistake gives.
+        hint: what to say to any other answer.
+    """
+
+    right: str | float
+    hints: Mapping[str | float, str]
+    hint: str = "one of the letters was asked for."
+
+
+def answer(given: str | float | None, number: str) -> None:
+    """Say whether an answer to a question of the quiz is right; None counts as not answered.
+
+    Args:
+        given: a letter or a number, as the question asks.
+        number: of the question, for example "18.01".
+
+    Raises:
+        AssertionError: if it is wrong, with a hint that does not give the answer away.
+    """
+    from checks import QUESTIONS
+
+    question = QUESTIONS[number]
+    if given is None:
+        print(f"question {number}: not answered yet")
+        return
+    choice = given.strip().lower() if isinstance(given, str) else given
+    if not _meant(choice, question.right):
+        hint = next((said for wrong, said in question.hints.items() if _meant(choice, wrong)), question.hint)
+        raise AssertionError(f"question {number}: {given!r} is not it. Hint: {hint}")
+    print(f"question {number}: well done")
+
+
+def _meant(choice: Any, wanted: str | float) -> bool:
+    """Whether a choice is a letter, or a number up to rounding."""
+    if isinstance(wanted, str) or isinstance(choice, str | bool):
+        return bool(choice == wanted)
+    return _same(float(choice), float(wanted), 0.005) if np.isscalar(choice) else False
 
 
 def _explained(exercise: Exercise, arguments: Sequence[Any], got: Any) -> str:
