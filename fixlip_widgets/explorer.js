@@ -10,8 +10,8 @@ const SHOWN = 10, SHOWN_TRIPLES = 5; // rows of the tables
 
 // Of one index: `stored` says where its arrays are, and `numbers` gives them.
 export function explanationOf(stored, numbers, p, order, range, n) {
-  const at = stored.p ?? p, count = stored.values.shape[0];
-  const weights = chebyshev(at, range, count), near = between(at, range, count);
+  const at = stored.p ?? p, weights = chebyshev(at, range, stored.values.shape[0]);
+  const near = stored.value_errors ? between(at, range, stored.value_errors.shape[0]) : null;
   const sum = (where, by = weights) => (where ? summed(numbers(where), by) : null);
   const third = order === 3, values = sum(stored.values), pairs = order > 1 ? squared(sum(stored.pairs), n) : null;
   const valueErrors = sum(stored.value_errors, near);

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +14,7 @@ from fixlip.estimators.indices import INDICES
 from fixlip.masks import FloatArray
 from fixlip.progress import progress_bar
 
-from .live import ERROR_STEP, NODES, RANGE, STEP, TRIPLE_STEP, Live, Numbers, between, nodes, series, summed
+from .live import ERROR_PS, ERROR_STEP, NODES, RANGE, STEP, TRIPLE_STEP, Live, Numbers, between, nodes, series, summed
 from .triples import of_word_pairs
 from .views import COEFFICIENTS
 
@@ -38,7 +38,7 @@ def live(explorer: Any, captions: Iterable[str], budgets: Sequence[int] | None) 
         stored = of_explanation(state.explanation, numbers)
     else:
         texts, counts = with_captions(state.samples, captions), budgets_of(state.samples, budgets)
-        total = len(texts) * len(counts) * (NODES + len(INDICES) - 1)
+        total = len(texts) * len(counts) * (NODES + len(ERROR_PS) + len(INDICES) - 1)
         with progress_bar(total, "explanations stored") as advance:
             stored = of_samples(texts, counts, numbers, advance)
         names += ["p", "index", *(["budget"] if len(counts) > 1 else []), *(["caption"] if len(texts) > 1 else [])]
@@ -134,11 +134,13 @@ def at_any_p(
         advance: called after every explanation.
         orders: 2, and 3 for triples.
     """
-    found = []
-    for p in nodes():
-        found.append({order: samples.explain(float(p), order=order, budget=budget) for order in orders})
-        advance(1)
-    return _at_any_p(found, numbers)
+
+    def at(ps: FloatArray) -> Iterator[dict[int, Explanation]]:
+        for p in ps:
+            yield {order: samples.explain(float(p), order=order, budget=budget) for order in orders}
+            advance(1)
+
+    return _at_any_p(list(at(nodes())), list(at(ERROR_PS)), numbers)
 
 
 def _fixed(found: Mapping[int, Explanation], numbers: Numbers) -> Facts:
@@ -147,16 +149,18 @@ def _fixed(found: Mapping[int, Explanation], numbers: Numbers) -> Facts:
     return _kept(stored, found, numbers) | {"p": found[max(found)].p}
 
 
-def _at_any_p(found: Sequence[Mapping[int, Explanation]], numbers: Numbers) -> Facts:
-    """Of explanations at the nodes."""
-    arrays = [_arrays(one) for one in found]
+def _at_any_p(
+    found: Sequence[Mapping[int, Explanation]], between_them: Sequence[Mapping[int, Explanation]], numbers: Numbers
+) -> Facts:
+    """Of explanations at the nodes, and of those whose standard errors are kept."""
+    arrays, of_errors = [_arrays(one) for one in found], [_arrays(one) for one in between_them]
     missing = {name for one in arrays for name, array in one.items() if array is None}
     stored: dict[str, Any]
-    stored = {name: None if name in missing else np.array([one[name] for one in arrays]) for name in arrays[0]}
+    stored = dict.fromkeys(arrays[0])
+    for name in stored.keys() - missing:
+        kept = np.array([one[name] for one in (of_errors if name.endswith("_errors") else arrays)])
+        stored[name] = kept if name.endswith("_errors") else series(kept)
     errors = len(_PS) * [None] if stored["value_errors"] is None else list(between(stored["value_errors"], _PS))
-    for name, array in stored.items():
-        if array is not None and not name.endswith("_errors"):
-            stored[name] = series(array)
     told = [_told(found[0][2], *at) for at in zip(summed(stored["values"], _PS), errors, strict=True)]
     return _kept(stored, found[0], numbers) | {"told": _runs(told)}
 
@@ -215,7 +219,7 @@ def _runs(told: Sequence[list[str]]) -> Told:
 
 def _faithful(samples: Samples, budget: int, order: int) -> list[float | None]:
     """Faithfulness at all p of the slider between two where it is known; between every third a spline goes through."""
-    readout = samples.readout(budget)
+    readout = samples.readout(budget).judge
     known = [(p, readout.expected_faithfulness(float(p), order)) for p in _PS[::3]]
     at = [(p, one) for p, one in known if one is not None]
     if len(at) < 2:

@@ -32,6 +32,7 @@ from fixlip.masks import FloatArray
 FOLDER = Path(__file__).parent
 RANGE = (0.05, 0.95)
 NODES = 12  # coefficients at the empty input are then right to 1e-5 before rounding, with the embedded models
+ERROR_PS = np.linspace(*RANGE, 19)
 STEP = 1e-5  # of values and interactions, logits: sums over a hundred pairs stay right to 1e-3
 TRIPLE_STEP = ERROR_STEP = 1e-4  # of triples, which no sum is taken of, and of standard errors
 
@@ -106,8 +107,8 @@ def series(values: FloatArray) -> FloatArray:
 
 
 def between(values: FloatArray, ps: FloatArray) -> FloatArray:
-    """At probabilities (k,), between values at the nodes (NODES, ...) on a straight line: shape (k, ...)."""
-    weights = np.stack([np.interp(ps, nodes(), one) for one in np.eye(NODES)], axis=1)
+    """At probabilities (k,), between values at `ERROR_PS` (19, ...) on straight lines: shape (k, ...)."""
+    weights = np.stack([np.interp(ps, ERROR_PS, one) for one in np.eye(len(ERROR_PS))], axis=1)
     return np.asarray(np.tensordot(weights, values, 1))
 
 

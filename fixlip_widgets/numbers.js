@@ -24,16 +24,12 @@ export function chebyshev(p, [low, high], count) {
   return found.slice(0, count);
 }
 
-// Weights of values at as many Chebyshev nodes, between which lines are straight.
+// Weights of values at as many places of p, evenly from low to high, between which lines are straight.
 export function between(p, [low, high], count) {
-  const nodes = Array.from({ length: count }, (_, k) => (low + high - (high - low) * Math.cos((Math.PI * (k + 0.5)) / count)) / 2);
-  const right = nodes.findIndex((node) => node >= p), found = new Array(count).fill(0);
-  if (right <= 0) {
-    found[right < 0 ? count - 1 : 0] = 1;
-    return found;
-  }
-  found[right] = (p - nodes[right - 1]) / (nodes[right] - nodes[right - 1]);
-  found[right - 1] = 1 - found[right];
+  const place = ((p - low) / (high - low)) * (count - 1), found = new Array(count).fill(0);
+  const left = Math.max(0, Math.min(count - 2, Math.floor(place))), share = Math.max(0, Math.min(1, place - left));
+  found[left] = count > 1 ? 1 - share : 1;
+  if (count > 1) found[left + 1] = share;
   return found;
 }
 

@@ -10,7 +10,7 @@ from fixlip.metrics.pointing_game import CELLS, PointingGame, quadrant, tokens_o
 from fixlip.progress import progress_bar
 
 from .explorer_page import at_any_p
-from .live import NODES, RANGE, Live, Numbers
+from .live import ERROR_PS, NODES, RANGE, Live, Numbers
 from .views import data_uri
 
 _PARTS = ("objects", "p", "word", "table")
@@ -31,7 +31,7 @@ def live(panel: Any, mosaics: Iterable[Sequence[str]], again: Callable[[list[str
     for labels in choices:
         again(list(labels), len(CELLS))  # what does not fit is said before any is computed
     stored = []
-    with progress_bar(len(choices) * len(CELLS) * NODES, "explanations stored") as advance:
+    with progress_bar(len(choices) * len(CELLS) * (NODES + len(ERROR_PS)), "explanations stored") as advance:
         for labels in choices:
             games = [again(list(labels), k + 1) for k in range(len(CELLS))]
             stored.append(_mosaic(state, labels, games, numbers, advance))
