@@ -14,7 +14,7 @@ EXERCISES: dict[str, Exercise] = {}
 
 def _studies(rng: np.random.Generator) -> Iterator[tuple[Any, Any, Any, float]]:
     """Scenes differ much and the two things little, so that only pairs can tell; effects of three sizes."""
-    for effect in (0.0, 0.4, 2.5, -1.0, 0.4, 2.5):
+    for effect in (0.08, 0.4, 2.5, -1.0, 0.4, 2.5):
         count = int(rng.integers(9, 15))
         scenes, noise = rng.normal(scale=2.0, size=count), rng.normal(scale=0.25, size=count)
         noise -= noise.mean()
@@ -34,7 +34,7 @@ def _error(values: Any) -> float:
 EXERCISES["19.1"] = Exercise(
     cases=_studies,
     reference=lambda suspect, control, own, least: _verdict(suspect - control, _error(suspect - control), own, least),
-    hint="take differences scene by scene; their mean, against two standard errors first, then against least times own.",
+    hint="take differences scene by scene; compare their mean with two standard errors first, then with least.",
     mistakes=[
         (
             lambda suspect, control, own, least: _verdict(
