@@ -51,7 +51,7 @@ def test_a_week_has_every_chapter_once_and_no_day_is_too_long():
 
 
 def test_the_list_of_chapters_has_their_titles_and_minutes():
-    rows = re.findall(r"^\| \[(\w+)\]\((\S+)\) (.*?) \| .*? \| (\d+) \| (\d+) \|$", PAGES["index"], re.M)
+    rows = re.findall(r"^\| \[(\w+)\]\((\S+)\) (.*?) \| .*? \| (\d+) \+ (\d+) \|$", PAGES["index"], re.M)
     assert [row[0] for row in rows] == ["00a", *sorted(set(CHAPTERS) - {"00a"})]
     for chapter, file, title, read, exercises in rows:
         assert first_cell(FOLDER / file).startswith(f"# {chapter} · {title}\n")
@@ -89,9 +89,8 @@ def test_glossary_is_in_order_and_says_where():
 def test_every_work_in_the_reading_list_is_cited_where_it_is_used():
     """Author and year or number stand together in a chapter, in the library or in the README."""
     files = [*FOLDER.glob("*.ipynb"), *(TOP / "fixlip").rglob("*.py"), TOP / "README.md"]
-    cited = " ".join(re.sub(r"\s+", " ", path.read_text(encoding="utf-8")) for path in files).replace(
-        "Moeller", "Möller"
-    )
+    text = " ".join(path.read_text(encoding="utf-8") for path in files)
+    cited = re.sub(r"\s+", " ", text).replace("Moeller", "Möller")
     works = re.findall(r"^- (.*)$", PAGES["reading"], re.M)
     assert len(works) > 20
     for work in works:
@@ -141,9 +140,8 @@ def test_quiz_takes_the_right_answer_and_hints_at_the_wrong_ones(course, capsys)
         course.answer(None, number)
         course.answer(question.right, number)
         assert capsys.readouterr().out.endswith("not answered yet\n" + f"question {number}: well done\n")
-        others = (
-            ["e", "", 7, True, [1]] if isinstance(question.right, str) else [question.right + 0.1, "a", True, "3.5"]
-        )
+        letter = isinstance(question.right, str)
+        others = ["e", "", 7, True, [1]] if letter else [question.right + 0.1, "a", True, "3.5"]
         for wrong in [*question.hints, *others]:
             with pytest.raises(AssertionError, match=r"is not it\. Hint: .+") as caught:
                 course.answer(wrong, number)
@@ -161,8 +159,7 @@ def test_quiz_numbers_are_what_a_calculation_gives(course):
     assert course[1]["18.02"].right == both - word - patch + nobody
     p, average, values, pair = 0.5, 12, (3, 1), 2
     assert course[1]["18.04"].right == average + sum(v * (1 - p) for v in values) + pair * (1 - p) ** 2
-    assert course[1]["18.09"].right == 4 * 1 / (
-        4 * 1 + 3 * 4
-    )  # four words, a quarter of the mass each; the rest is wrong
+    mass = 1  # of the map: right for one word in each quarter, wrong for three
+    assert course[1]["18.09"].right == mass / (mass + 3 * mass)
     value, whole, nothing = 2 * 2, 2 * 18, 2 * 10
     assert course[1]["18.11"].right == value / (whole - nothing)
