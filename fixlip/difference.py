@@ -8,6 +8,7 @@ from typing import Any
 
 from .claims import Names
 from .expansion import Expansion
+from .jackknife import Jackknife, pair_errors, value_errors
 from .masks import FloatArray
 from .pictures import Picture, picture
 from .pictures.words import model_name
@@ -89,9 +90,32 @@ class Difference(Expansion):
         """Difference of what pairs do together on average, (n, n)."""
         return self.interactions if self.triples is None else self.first.pair_values - self.second.pair_values
 
+    @cached_property
+    def value_stderr(self) -> FloatArray | None:
+        """Standard errors of the values, (n,), where both have some.
+
+        Errors go together as far as both were made from answers to the same masks: two p, or two captions of one image
+        (see `fixlip.jackknife`). They are taken to be independent where the masks are others, or where this is not
+        known, as of explanations that were loaded; then they may be too large or too small.
+
+        What leaving out samples cannot tell is what the surrogate misses at one p and not at another. So between p far
+        apart, or Shapley values and those at one p, the bars of few samples are too narrow.
+        """
+        one, other = self.first.value_stderr, self.second.value_stderr
+        return None if one is None or other is None else value_errors((one, other), *self._changes)
+
+    @cached_property
+    def pair_stderr(self) -> FloatArray | None:
+        """Standard errors of `pair_values`, (n, n), likewise."""
+        one, other = self.first.pair_stderr, self.second.pair_stderr
+        if one is None or other is None:
+            return None
+        return pair_errors((one, other), *self._changes, self.n_image)
+
     @property
-    def value_stderr(self) -> None:
-        """Not known: the errors of the two may go together."""
+    def _changes(self) -> tuple[Jackknife | None, Jackknife | None]:
+        first, second = (getattr(one, "changes", None) for one in (self.first, self.second))
+        return first, second
 
     @property
     def notes(self) -> tuple[str, ...]:

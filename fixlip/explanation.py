@@ -17,6 +17,7 @@ from .estimators.indices import SCORES, check_index
 from .expansion import Expansion, frozen
 from .heatmap import patch_scores, word_scores
 from .interchange import from_shapiq, to_shapiq
+from .jackknife import Jackknife
 from .masks import BoolArray, FloatArray, check_count, check_p
 from .pictures import Picture, picture
 from .pictures.words import model_name
@@ -61,6 +62,8 @@ class Explanation(Expansion):
         ended: what ended the rounds in which masks were drawn, a sentence; empty where all were drawn at once.
         empty_value, full_value: what the model says of the empty and of the grand coalition (logits).
         value_errors: standard errors of `values`, (n,) logits, where the estimator gives them.
+        changes: what leaving out each sample changes in its numbers, where the estimator gives it; for the errors of
+            differences (see `fixlip.jackknife`). Files do not hold it.
         whole: False if players were left out, as `restrict` does; then nothing is claimed of the pair.
 
     The same game written around p says what its numbers mean:
@@ -91,6 +94,7 @@ class Explanation(Expansion):
     empty_value: float = field(default=float("nan"), kw_only=True)
     full_value: float = field(default=float("nan"), kw_only=True)
     value_errors: FloatArray | None = field(default=None, kw_only=True, repr=False)
+    changes: Jackknife | None = field(default=None, kw_only=True, repr=False)
     whole: bool = field(default=True, kw_only=True, repr=False)
 
     def __post_init__(self) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 
 from . import claims, files, saving
 from .claims import Claims, Level, Names, rounding
+from .difference import Difference
 from .explanation import Explanation
 from .masks import FloatArray, check_count
 from .pictures import Picture, picture
@@ -154,7 +155,7 @@ class GameExplanation(Explanation):
         return columns
 
     def __sub__(self, other: Any) -> GameExplanation:  # type: ignore[override]
-        """The explanation of the difference of the two games, without error bars, which may go together.
+        """The explanation of the difference of the two games, with error bars where both have some (see `Difference`).
 
         Raises:
             ValueError: if the two have other players, or another p, index or order.
@@ -169,8 +170,10 @@ class GameExplanation(Explanation):
             for name in ("constant", "attributions", "interactions", "empty_value", "full_value")
         }
         triples = None if self.triples is None or other.triples is None else self.triples - other.triples
-        own: dict[str, Any] = dict.fromkeys(("stderr", "value_errors", "pair_errors", "triple_errors", "budget"))
+        own: dict[str, Any] = dict.fromkeys(("stderr", "triple_errors", "budget", "changes"))
         own |= {"triples": triples, "expected_faithfulness": None, "estimator": "difference of two"}
+        less = Difference.of(self, other)
+        own |= {"value_errors": less.value_stderr, "pair_errors": less.pair_stderr}
         return replace(self, **numbers, **own)
 
     # ---- words and pictures

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import html
+import os
+from pathlib import Path
 from typing import Any
 
 import ipywidgets
@@ -15,6 +17,7 @@ from fixlip.pictures.comparison import differing, largest_of
 from fixlip.pictures.layout import scales_of
 
 from .controls import labelled, side_by_side
+from .live import Live
 from .panel import Panel, State, callback
 from .readouts import readout
 from .views import PairView
@@ -108,3 +111,13 @@ class Compare(Panel):
         """The two, and their difference, in a row."""
         condition = self.state.selected if self.state.selected >= 0 else None
         return compare(self.state.first, self.state.second, names=self.names, condition=condition, width=260)
+
+    def to_html(self, path: str | os.PathLike[str]) -> Path:
+        """Write a page that opens offline, in which selecting and the colour scale work as in the widget.
+
+        Raises:
+            ValueError: if it cannot be written; an earlier page is still there then.
+        """
+        views = {f"picture{k}": view for k, view in enumerate(self.views)}
+        parts = {**views, "shared": self.shared} if self.state.one_unit else views
+        return self._write(path, Live("compare.js", parts, {"views": list(views)}))

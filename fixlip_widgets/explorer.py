@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import html
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 import ipywidgets
@@ -16,6 +19,7 @@ from fixlip.pictures import Picture
 from fixlip.samples import BilinearGame
 from fixlip.triples import MOST_PLAYERS
 
+from . import explorer_page
 from .controls import labelled, side_by_side
 from .panel import Panel, State, callback, in_words
 from .readouts import bars, readout
@@ -265,3 +269,22 @@ class Explorer(Panel):
         condition = self.view.chosen or None
         options = {"scaling": self.view.scaling, "coefficients": self.state.coefficients, "width": 380}
         return self.state.explanation.draw(condition=condition, **options)
+
+    def to_html(
+        self,
+        path: str | os.PathLike[str],
+        captions: Iterable[str] = (),
+        budgets: Sequence[int] | None = None,
+    ) -> Path:
+        """Write a page that opens offline and in which sliders, menus and selecting work, with what is stored in it.
+
+        Args:
+            path: of the page.
+            captions: other captions to choose from; with samples whose game takes captions, which is asked about them.
+            budgets: masked images to choose from; by default all, half of them, a quarter and an eighth, not below 64.
+
+        Raises:
+            ValueError: if a caption or a budget does not fit, or the page cannot be written; an earlier page is still
+                there then.
+        """
+        return self._write(path, explorer_page.live(self, captions, budgets))

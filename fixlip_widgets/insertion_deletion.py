@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import html
+import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import ipywidgets
@@ -21,6 +23,7 @@ from fixlip.pictures.curves import Line, curves_on_sheet, draw_curves
 from fixlip.pictures.drawing import Sheet
 from fixlip.subject import Subject
 
+from . import insertion_deletion_page
 from .controls import labelled, side_by_side
 from .panel import Panel, State, callback, in_words
 from .readouts import key, readout
@@ -149,6 +152,13 @@ class CurveState(State):
         """The explanation at p."""
         return self.source.explain(p) if isinstance(self.source, Samples) else self.source
 
+    def asked(self, p: float) -> dict[str, Explanation]:
+        """What there are always curves of, by name: the explanation at p, and its first-order part if it has more."""
+        explained = self.explained(p)
+        if explained.order > 1:
+            return {SECOND: explained.second_order(), FIRST: explained.first_order()}
+        return {FIRST if self.has_p else explained.estimator or FIRST: explained}
+
     def compute(self, progress: Callable[[int, int], None] = lambda done, total: None) -> CurveSet:
         """The curves of the current choices. The model is asked about subsets that it has not answered for before.
 
@@ -166,11 +176,7 @@ class CurveState(State):
             progress(len(curves), len(asked) + len(chosen))
 
         try:
-            explained = self.explained(p)
-            own = FIRST if self.has_p else explained.estimator or FIRST
-            asked = {own: explained}
-            if explained.order > 1:
-                asked = {SECOND: explained.second_order(), FIRST: explained.first_order()}
+            asked = self.asked(p)
             for name, one in asked.items():
                 heed()
                 curves[name] = self._curves(one, removed, heed)
@@ -298,13 +304,25 @@ class InsertionDeletion(Panel):
             self.say(found.error, "error")
 
     def _count_steps(self, found: CurveSet) -> None:
-        """One step a point of the curves: a player each, or where there are many about two percent of them."""
         if found.main is None:
             return
-        last = len(found.main.insert) - 1
-        removable = int((found.main.insert_masks[0] & ~found.main.insert_masks[-1]).sum())
-        self.step.description = "players removed" if last == removable else f"steps of {100 / last:.2g} % removed"
-        self.step.max = self.play.max = last  # a value beyond it comes down with it
+        self.step.description = insertion_deletion_page.steps_in_words(found.main)
+        self.step.max = self.play.max = len(found.main.insert) - 1  # a value beyond it comes down with it
+
+    def to_html(self, path: str | os.PathLike[str], live: bool = False) -> Path:
+        """Write the page; with all curves in it, its sliders and menus work without a kernel.
+
+        Args:
+            path: of the page.
+            live: compute the curves at every p of the slider, for both sides and each alone, and what needs no model
+                to compare with; that asks the game about some thousand subsets.
+
+        Raises:
+            ValueError: if the page cannot be written; an earlier page is still there then.
+        """
+        with self.lock:
+            stored = insertion_deletion_page.live(self, REMOVED, COLOURS, OTHER_COLOURS) if live else None
+        return self._write(path, stored)
 
     def picture(self) -> Picture:
         """The curves."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import html
+import os
+from pathlib import Path
 from typing import Any
 
 import ipywidgets
@@ -15,6 +17,8 @@ from fixlip.pictures import Picture
 from fixlip.pictures.masked import draw_masked
 
 from .controls import labelled, side_by_side
+from .live import Live, Numbers
+from .model_page import game_facts, model_facts
 from .panel import Panel, State, callback
 from .readouts import gauge, number, readout
 from .views import PairView
@@ -164,3 +168,23 @@ class MaskingGame(Panel):
         notes = {player: note.replace("\u2212", "-") for player, note in self.view.notes}  # as pictures write it
         image = draw_masked(game.subject, present, title=title, facts=[patches, share], notes=notes)
         return Picture(image, f"{words}, with {patches}: similarity {self.state.value:.1f}, {share}.")
+
+    def to_html(self, path: str | os.PathLike[str], model: bool = False) -> Path:
+        """Write the page; with the model itself in it, it can be played without a kernel.
+
+        Args:
+            path: of the page.
+            model: put the model into the page, some 2 MB for an embedded one.
+
+        Raises:
+            ValueError: if the page could not run this model, or cannot be written; an earlier page is still there then.
+        """
+        return self._write(path, self._live() if model else None)
+
+    def _live(self) -> Live:
+        game, numbers = self.state.game, Numbers()
+        held = model_facts(getattr(game, "encoder", None))
+        name = str(getattr(game.encoder, "fingerprint", game.encoder.name))
+        parts = {**self.buttons, "p": self.p, "view": self.view, "readout": self.readout}
+        facts = game_facts(game, numbers) | {"model": name}
+        return Live("masking.js", parts, facts, numbers, shared={name: held}, clicks=True)

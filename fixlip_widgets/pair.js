@@ -144,7 +144,7 @@ export function kept(selected, second, player, nImage, haveTriples) {
 const largest = (array) => array.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
 
 // The value of full colour among patches and among words; the same rule as `fixlip.pictures.layout.scales_of`.
-function scalesOf(shown, { scales, scaling, nImage }) {
+export function scalesOf(shown, { scales, scaling, nImage }) {
   if (scales.length) return { patches: scales[0], words: scales[1] };
   const patches = largest(shown.subarray(0, nImage)), words = largest(shown.subarray(nImage));
   const joint = scaling === "joint" || (scaling === "auto" && !(words > APART * patches && patches > 0));
@@ -505,10 +505,11 @@ function render({ model, el }) {
   const view = { model, root: document.createElement("div"), parts: null, hovered: -1, numbers: {} };
   view.root.className = "fixlip";
   el.append(view.root);
-  for (const name of LAID_OUT_ANEW) model.on(`change:${name}`, () => build(view));
-  for (const name of PAINTED_ANEW) model.on(`change:${name}`, () => paint(view));
-  build(view);
-  const watcher = new ResizeObserver(() => paint(view));
+  const rebuild = () => build(view), repaint = () => paint(view); // one of each, so that a page that holds changes calls them once
+  for (const name of LAID_OUT_ANEW) model.on(`change:${name}`, rebuild);
+  for (const name of PAINTED_ANEW) model.on(`change:${name}`, repaint);
+  rebuild();
+  const watcher = new ResizeObserver(repaint);
   watcher.observe(view.root);
   return () => watcher.disconnect();
 }

@@ -18,6 +18,7 @@ from fixlip.atomic import replace_whole
 from fixlip.pictures import Picture
 from fixlip.pictures.drawing import POSITIVE, hex_of
 
+from .live import Live
 from .page import saved_page
 
 # Below the picture that stands where a widget would be.
@@ -161,9 +162,13 @@ class Panel(ipywidgets.VBox):
         Raises:
             ValueError: if it cannot be written; an earlier page is still there then.
         """
+        return self._write(path)
+
+    def _write(self, path: str | os.PathLike[str], live: Live | None = None) -> Path:
+        """Write the page, whose controls work where something answers."""
         target = Path(path)
         with self.lock:
-            page = saved_page(self.contents, self.picture)
+            page = saved_page(self.contents, self.picture, live)
         try:
             replace_whole(target, page.encode("utf-8", "xmlcharrefreplace"))
         except OSError as error:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import ipywidgets
@@ -17,6 +19,7 @@ from fixlip.pictures import Picture
 from fixlip.pictures.layout import scales_of
 from fixlip.pictures.words import model_name
 
+from . import planting_page
 from .controls import labelled, side_by_side
 from .panel import Panel, callback
 from .planting import SIDES, THINGS, PlantState, Shown, picture_of
@@ -282,6 +285,19 @@ class PlantAFault(Panel):
         with self.lock:
             chosen = [pair[0].chosen for pair in self.maps]
             return drawn_pairs(self._shown, [encoder.name for encoder in self.state.encoders], chosen)
+
+    def to_html(self, path: str | os.PathLike[str], faults: Sequence[str] = (), places: int = 3) -> Path:
+        """Write the page; with faults stored in it, they can be planted without a kernel.
+
+        Args:
+            path: of the page.
+            faults: what can be planted, as in `fault`; none for a page without controls.
+            places: how many rows and columns of places a badge or a word can be put to; each takes the models seconds.
+
+        Raises:
+            ValueError: if there is no such fault, or the page cannot be written; an earlier page is still there then.
+        """
+        return self._write(path, planting_page.live(self, faults, places) if faults else None)
 
 
 def _checked(encoder: AnyEncoder, beside: AnyEncoder | None, fault: str) -> tuple[AnyEncoder, ...]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 import ipywidgets
@@ -17,6 +19,7 @@ from fixlip.pictures.masked import draw_masked
 from fixlip.regions import AnyImagePlayers, check_image_players
 from fixlip.subject import Subject
 
+from . import pointing_game_page
 from .controls import labelled, side_by_side
 from .panel import Panel, State, callback
 from .readouts import number, readout, table
@@ -64,14 +67,18 @@ class PointingState(State):
         Raises:
             ValueError: if a cell's label is none of those known, or there twice.
         """
-        unknown = [label for label in self.labels if label not in self.known]
-        if unknown or len(set(self.labels)) != 4:
-            raise ValueError(f"labels: got {', '.join(self.labels)}, wanted four different ones that are known.")
+        return self.game_of(self.labels, self.objects)
+
+    def game_of(self, labels: list[str], objects: int) -> PointingGame:
+        """A mosaic of other labels, of which so many are named; errors as of `game`."""
+        unknown = [label for label in labels if label not in self.known]
+        if unknown or len(set(labels)) != 4 or len(labels) != 4:
+            raise ValueError(f"labels: got {', '.join(labels)}, wanted four different ones that are known.")
         if self.pictures:
-            image = mosaic([self.pictures[label] for label in self.labels])
+            image = mosaic([self.pictures[label] for label in labels])
         else:
-            image = emoji.scene(self.seed, words=self.labels, layout="grid").image
-        return PointingGame(image, tuple(self.labels), self.objects)
+            image = emoji.scene(self.seed, words=labels, layout="grid").image
+        return PointingGame(image, tuple(labels), objects)
 
     @property
     def played_as_set_up(self) -> bool:
@@ -240,6 +247,20 @@ class PointingGameBuilder(Panel):
         present = np.ones(subject.n_players, bool)
         image = draw_masked(subject, present, title=title, facts=facts, notes=notes, rulers=False)
         return Picture(image, f"{title}: {', '.join(subject.labels[:4])}; {facts[0]}.")
+
+    def to_html(self, path: str | os.PathLike[str], mosaics: Iterable[Sequence[str]] | None = None) -> Path:
+        """Write the page; with mosaics stored in it, it can be played without a kernel.
+
+        Args:
+            path: of the page.
+            mosaics: labels of mosaics, four each, to be stored beside the one that is set up, each with one to four
+                objects named and at any p; an empty list for that one alone. None for a page without controls.
+
+        Raises:
+            ValueError: if labels do not fit, or the page cannot be written; an earlier page is still there then.
+        """
+        live = None if mosaics is None else pointing_game_page.live(self, mosaics, self.state.game_of)
+        return self._write(path, live)
 
 
 def _judged(value: float, own: bool) -> str:

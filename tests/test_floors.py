@@ -15,6 +15,7 @@ FLOORS = (
     ("fixlip.masks", "fixlip.atomic", "fixlip.extras", "fixlip.progress", "fixlip.emoji.scenes", "fixlip.emoji.notes"),
     (
         "fixlip.cluster",
+        "fixlip.jackknife",
         "fixlip.regions",
         "fixlip.phrases",
         "fixlip.emoji.props",

@@ -1,6 +1,5 @@
 """The kernel estimator against enumeration, shapiq, simulation and fresh masks."""
 
-import itertools
 import sys
 import threading
 import time
@@ -9,17 +8,18 @@ import numpy as np
 import pytest
 import shapiq
 import torch
+from scipy.stats import multivariate_normal
 from toys import RandomBilinearGame, SmoothGame, TableGame
 
 import fixlip
+import fixlip.estimators.kernel as kernel_module
 from fixlip.estimators.exact import exact
 from fixlip.estimators.kernel import KernelSurrogate
-from fixlip.estimators.relevances import Neighbours, Relevances, fit_relevances
+from fixlip.estimators.relevances import Likelihood, Relevances, fit_relevances, product
 from fixlip.estimators.surrogate import Table
 from fixlip.masks import enumerate_masks, mask_weights
 
 PS = [0.1, 0.3, 0.5, 0.8]
-GRIDS = {5: (1, 5), 6: (2, 3)}
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,7 @@ def samples(smooth):
 
 def surrogate(rng, n=6, m=20, outputs=None):
     masks = enumerate_masks(n)[rng.permutation(2**n)[:m]]
-    relevances = Relevances(rng.uniform(0.02, 0.6, n), 0.3, 0.4, 0.1, 0.05, Neighbours.on_grid(*GRIDS[n]))
+    relevances = Relevances(rng.uniform(0.02, 0.6, n), 0.05)
     return KernelSurrogate(masks, rng.normal(size=(m, 3)) if outputs is None else outputs, relevances)
 
 
@@ -67,37 +67,77 @@ def test_derivatives_are_those_of_the_surrogate_itself(rng, p, kind):
 
 
 @pytest.mark.parametrize("p", PS)
-def test_variances_are_those_of_the_process(rng, p):
-    """Posterior covariances of all linear functionals, written out over all 2^n masks."""
-    n = 5
-    found = surrogate(rng, n, m=12)
-    masks = enumerate_masks(n)
-    z, rho = 2.0 * masks - 1, found.relevances.rho
-    kernel = np.exp((z * np.arctanh(rho)) @ z.T - np.arctanh(rho).sum()) + 0.3 * (z * rho) @ z.T
-    for i, j in itertools.combinations(range(n), 2):
-        near = 0.4 * rho[i] * rho[j] if j == i + 1 else 0.0  # in a row
-        both = z[:, i] * z[:, j]
-        kernel += (near + 0.1 * np.sqrt(rho[i] * rho[j])) * np.outer(both, both)
-    rows = [int(np.flatnonzero((masks == row).all(axis=1))[0]) for row in found.masks]
-    # An unknown constant mean is the limit of a constant kernel with large variance.
-    wide = kernel + 1e5
-    seen = wide[np.ix_(rows, rows)] + found.relevances.noise * np.eye(len(rows))
-    posterior = wide - wide[:, rows] @ np.linalg.solve(seen, wide[rows])
+def functionals(masks, p):
+    """E_p[f], (1, 2^n), D_i, (n, 2^n), and D_ij, (n, n, 2^n), as sums over all masks."""
     weights, ratio = mask_weights(masks, p), (masks - p) / (p * (1 - p))
-    mean = weights
-    single = weights * ratio.T
-    pair = np.einsum("m,mi,mj->ijm", weights, ratio, ratio)
-    pair[np.arange(n), np.arange(n)] = 0
+    pairs = np.einsum("m,mi,mj->ijm", weights, ratio, ratio)
+    pairs[np.arange(len(pairs)), np.arange(len(pairs))] = 0
+    return weights[None], weights * ratio.T, pairs
+
+
+def check_variances(found, p, posterior):
+    """Of all functionals, from the posterior covariance of all 2^n masks."""
+    (mean,), single, pair = functionals(enumerate_masks(found.n_players), p)
     psi, zeta = pair.sum(axis=1), single.sum(axis=0)
-    v = found.variances(p)
-    tolerance = {"rtol": 1e-4, "atol": 1e-5}
+    v, tolerance = found.variances(p), {"rtol": 1e-4, "atol": 1e-5}
     np.testing.assert_allclose(v.mean, mean @ posterior @ mean, **tolerance)
     np.testing.assert_allclose(v.single, np.einsum("im,mk,ik->i", single, posterior, single), **tolerance)
-    np.testing.assert_allclose(v.pair, np.einsum("ijm,mk,ijk->ij", pair, posterior, pair), **tolerance)
     np.testing.assert_allclose(v.pair_sum, np.einsum("im,mk,ik->i", psi, posterior, psi), **tolerance)
     np.testing.assert_allclose(v.single_with_pair_sum, np.einsum("im,mk,ik->i", single, posterior, psi), **tolerance)
     np.testing.assert_allclose(v.single_sum, zeta @ posterior @ zeta, **tolerance)
     np.testing.assert_allclose(v.mean_with_single_sum, mean @ posterior @ zeta, **tolerance)
+    of_masks = found.predicted_variances(enumerate_masks(found.n_players))
+    np.testing.assert_allclose(of_masks, posterior.diagonal() + found.relevances.noise, **tolerance)
+    told = 0
+    for i, j, variances, _ in found.pair_variances(p):
+        np.testing.assert_allclose(variances, np.einsum("km,mx,kx->k", pair[i, j], posterior, pair[i, j]), **tolerance)
+        assert (i < j).all()
+        told += len(i)
+    assert told == found.n_players * (found.n_players - 1) / 2
+
+
+def written_out(found):
+    """The product of the module's docstring between all 2^n masks, and which of them are samples."""
+    masks = enumerate_masks(found.n_players)
+    rho, z = found.relevances.rho, 2.0 * masks - 1
+    kernel = np.prod([(1 + r * np.outer(one, one)) / (1 + r) for r, one in zip(rho, z.T, strict=True)], axis=0)
+    return kernel, [int(np.flatnonzero((masks == row).all(axis=1))[0]) for row in found.masks]
+
+
+@pytest.mark.parametrize("p", PS)
+def test_variances_are_those_of_the_process(rng, p):
+    """Posterior covariances of all linear functionals, written out over all 2^n masks."""
+    found = surrogate(rng, 5, m=12)
+    kernel, rows = written_out(found)
+    # An unknown constant mean is the limit of a constant kernel with large variance.
+    wide = kernel + 1e5
+    seen = wide[np.ix_(rows, rows)] + found.relevances.noise * np.eye(len(rows))
+    check_variances(found, p, wide - wide[:, rows] @ np.linalg.solve(seen, wide[rows]))
+
+
+@pytest.mark.parametrize("p", PS)
+def test_influence_is_what_a_sample_adds(rng, p):
+    """Estimates are sums of the samples: with one at a time, and all others zero, of all samples alike."""
+    found = surrogate(rng, m=20)
+    alone = KernelSurrogate(found.masks, np.eye(20), found.relevances)
+    for influence, estimate in zip(found.influence(p), alone.derivatives(p), strict=True):
+        np.testing.assert_allclose(influence, torch.moveaxis(estimate, -1, 0), atol=1e-10)
+    for i, j, _, influence in found.pair_variances(p):
+        pairs = np.array([alone.pairs(p, direction)[i, j].numpy() for direction in torch.eye(20, dtype=torch.float64)])
+        np.testing.assert_allclose(influence, pairs, atol=1e-10)
+
+
+def test_the_covariance_of_the_outputs_is_the_likeliest(rng):
+    """F^T Q F / (m - 1), as for the variance of one output, of the contrasts that know no constant."""
+    outputs = rng.normal(size=(20, 3))
+    found = surrogate(rng, outputs=outputs)
+    kernel, rows = written_out(found)
+    contrasts = np.linalg.svd(np.ones((1, 20)))[2][1:]
+    a = contrasts @ (kernel[np.ix_(rows, rows)] + found.relevances.noise * np.eye(20)) @ contrasts.T
+    expected = (contrasts @ outputs).T @ np.linalg.solve(a, contrasts @ outputs) / 19
+    np.testing.assert_allclose(found.covariance, expected, atol=1e-10)
+    values, directions = found.main_directions
+    np.testing.assert_allclose((directions.T * values) @ directions, expected, atol=1e-10)
 
 
 def test_leaving_out_is_what_refitting_without_a_sample_gives(rng):
@@ -116,14 +156,6 @@ def test_leaving_out_is_what_refitting_without_a_sample_gives(rng):
         np.testing.assert_allclose(first[m], offset @ single, atol=1e-8)
         for k, direction in enumerate(directions):
             assert second[m, k] == pytest.approx(float(offset @ refit.pairs(0.4, direction) @ offset / 2), abs=1e-8)
-
-
-def test_a_table_is_certain(rng):
-    """Readouts skip it; whoever asks gets zeros."""
-    table = Table(enumerate_masks(3), rng.normal(size=(8, 2)))
-    found = table.uncertainty(0.3, torch.ones(1, 2, dtype=torch.float64), torch.full((8,), 1 / 8))
-    parts = [*vars(found.variances).values(), *(part for part in vars(found).values() if torch.is_tensor(part))]
-    assert len(parts) == 14 and not any(part.any() for part in parts)
 
 
 class SlowlyCompared(float):
@@ -179,10 +211,27 @@ def test_the_slope_of_the_likelihood_is_right(rng, monkeypatch):
         return type("Found", (), {"x": start})
 
     monkeypatch.setattr(relevances, "minimize", catch)
-    fit_relevances(rng.random((25, 6)) < 0.5, rng.normal(size=(25, 3)), Neighbours.on_grid(2, 3))
+    fit_relevances(rng.random((25, 6)) < 0.5, rng.normal(size=(25, 3)))
     value, slope = (lambda x: caught["objective"](x)[0]), (lambda x: caught["objective"](x)[1])
     for _ in range(3):
-        assert check_grad(value, slope, caught["start"] + rng.normal(size=10) * 0.5) < 1e-5
+        assert check_grad(value, slope, caught["start"] + rng.normal(size=7) * 0.5) < 1e-5
+
+
+def test_the_likelihood_is_the_gaussian_density_at_the_likeliest_scale(rng):
+    """Differences between two sets of relevances; one scale for all outputs, the mean taken out of them."""
+    masks, outputs, values, expected = enumerate_masks(6)[rng.permutation(64)[:20]], rng.normal(size=(20, 3)), [], []
+    outputs -= outputs.mean(axis=0)
+    for noise in (0.02, 0.5):
+        found = KernelSurrogate(masks, outputs, Relevances(rng.uniform(0.02, 0.6, 6), noise))
+        values.append(Likelihood(masks, outputs, "cpu")(found.relevances)[0])
+        kernel, rows = written_out(found)
+        a = kernel[np.ix_(rows, rows)] + noise * np.eye(20)
+        ones = np.ones(20)
+        residual = outputs - ones @ np.linalg.solve(a, outputs) / (ones @ np.linalg.solve(a, ones))
+        scale = np.sum(residual * np.linalg.solve(a, residual)) / outputs.size
+        density = multivariate_normal(np.zeros(20), scale * a)
+        expected.append(-sum(density.logpdf(one) for one in residual.T))
+    assert values[1] - values[0] == pytest.approx(expected[1] - expected[0])
 
 
 def test_relevances_find_the_players_that_matter(rng):
@@ -192,27 +241,124 @@ def test_relevances_find_the_players_that_matter(rng):
     assert rho[:4].min() > 10 * rho[4:].max()
 
 
-def test_neighbours_touch():
-    found = Neighbours.on_grid(2, 3)
-    pairs = {(int(i), int(j)): near for i, j, near in zip(found.first, found.second, found.nearness, strict=True)}
-    by_edge = {(0, 1), (1, 2), (3, 4), (4, 5), (0, 3), (1, 4), (2, 5)}
-    by_corner = {(0, 4), (1, 3), (1, 5), (2, 4)}
-    assert pairs == {pair: 1.0 for pair in by_edge} | {pair: 0.5 for pair in by_corner}
+# ---- more samples than centres
 
 
-def test_knowing_the_grid_helps_where_neighbours_interact(rng):
-    """A game in which patches of one object can stand in for each other."""
-    objects = np.array([[0, 1, 6, 7], [14, 15, 20, 21], [28, 29, 34, 35], [9, 10, 15, 16]])
+class Projected:
+    """The weighted sum of the centres' kernel functions, written out over all 2^n masks.
 
-    def embed(masks):
-        return np.stack([masks[:, one].any(axis=1) for one in objects], axis=1) * 1.0
+    Weights w ~ N(0, Kuu^-1), an unknown constant as a further weight of large variance: linear regression by the
+    textbook (Rasmussen and Williams 2006, Equations 2.8, 2.9 and 8.26).
+    """
 
-    masks, fresh = (rng.random((size, 36)) < 0.3 for size in (80, 2000))
-    errors = []
-    for neighbours in (None, Neighbours.on_grid(6, 6)):
-        found = KernelSurrogate(masks, embed(masks), fit_relevances(masks, embed(masks), neighbours))
-        errors.append(np.mean((found.predict(fresh) - embed(fresh)) ** 2))
-    assert errors[1] < 0.9 * errors[0]
+    def __init__(self, found, outputs, centres, rows, constant=1e6):
+        kernel, noise = written_out(found)[0], found.relevances.noise
+        at = [int(np.flatnonzero((enumerate_masks(6) == row).all(axis=1))[0]) for row in centres]
+        # What is added to Kuu is as much noise as no sample could tell from none.
+        prior = np.linalg.inv(kernel[np.ix_(at, at)] + 1e-3 * noise * np.eye(len(at)))
+        features, wide = np.hstack([kernel[:, at], np.ones((64, 1))]), np.zeros((len(at) + 1,) * 2)
+        wide[:-1, :-1], wide[-1, -1] = prior, constant
+        spanned = features @ wide @ features.T
+        # What the centres cannot express of a sample is noise of its own.
+        self.noise = noise + np.maximum(0, np.diag(kernel - kernel[:, at] @ prior @ kernel[at]))
+        seen = spanned[np.ix_(rows, rows)] + np.diag(self.noise[rows])
+        self.mean = spanned[:, rows] @ np.linalg.solve(seen, outputs)
+        self.within = spanned - spanned[:, rows] @ np.linalg.solve(seen, spanned[rows])
+        self.posterior = self.within + kernel - kernel[:, at] @ prior @ kernel[at]
+
+
+@pytest.fixture
+def projected(rng, monkeypatch):
+    """Thirty samples of six players, of which twelve are centres."""
+    monkeypatch.setattr(kernel_module, "CENTRES", 12)
+    outputs = rng.normal(size=(30, 3))
+    return surrogate(rng, m=30, outputs=outputs), outputs
+
+
+def test_a_projected_process_predicts_like_the_regression_that_it_is(projected):
+    found, outputs = projected
+    expected = Projected(found, outputs, found.masks[:12], written_out(found)[1])
+    np.testing.assert_allclose(found.predict(enumerate_masks(6)), expected.mean, atol=1e-5)
+    direct = KernelSurrogate(found.masks[:12], outputs[:12], found.relevances)
+    assert np.abs(direct.predict(enumerate_masks(6)) - expected.mean).max() > 0.3, "the other samples count"
+
+
+@pytest.mark.parametrize("p", PS)
+def test_variances_of_a_projected_process(projected, p):
+    """What centres cannot express is as uncertain as before any sample."""
+    found, outputs = projected
+    check_variances(found, p, Projected(found, outputs, found.masks[:12], written_out(found)[1], 1e5).posterior)
+
+
+def test_leaving_out_of_a_projected_process_is_refitting_with_its_centres(projected):
+    """Centres stay centres where their own sample is left out."""
+    found, outputs = projected
+    rows, p = np.array(written_out(found)[1]), 0.4
+    (mean,), single, pairs = functionals(enumerate_masks(6), p)
+    zeroth, first = found.terms_without(p)
+    second = found.second_term_without(p, torch.eye(3, dtype=torch.float64))
+    of_mean, of_single, of_pair_sum = (of.numpy() for of in found.influence(p))
+    whole = Projected(found, outputs, found.masks[:12], rows)
+    for m in (0, 7, 11, 12, 29):
+        others = np.arange(30) != m
+        refit = Projected(found, outputs[others], found.masks[:12], rows[others])
+        np.testing.assert_allclose(found.left_out[m], outputs[m] - refit.mean[rows[m]], atol=1e-4)
+        expected = refit.within[rows[m], rows[m]] + refit.noise[rows[m]]
+        assert float(found.expected[m]) == pytest.approx(expected, rel=1e-4)
+        offset = found.masks[m] - p
+        np.testing.assert_allclose(zeroth[m], mean @ refit.mean, atol=1e-4)
+        np.testing.assert_allclose(first[m], offset @ single @ refit.mean, atol=1e-4)
+        np.testing.assert_allclose(second[m], (offset @ pairs.T @ offset / 2) @ refit.mean, atol=1e-4)
+        change, left = whole.mean - refit.mean, found.left_out[m].numpy()
+        np.testing.assert_allclose(of_mean[m] * left, mean @ change, atol=1e-4)
+        np.testing.assert_allclose(np.outer(of_single[m], left), single @ change, atol=1e-4)
+        np.testing.assert_allclose(np.outer(of_pair_sum[m], left), pairs.sum(axis=1) @ change, atol=1e-3)
+        for i, j, _, influence in found.pair_variances(p):
+            np.testing.assert_allclose(np.outer(influence[m].numpy(), left), pairs[i, j] @ change, atol=1e-4)
+
+
+def test_with_every_sample_a_centre_both_ways_are_one(rng, monkeypatch):
+    outputs = rng.normal(size=(20, 3))
+    exactly = surrogate(rng, outputs=outputs)
+    monkeypatch.setattr(KernelSurrogate, "_fit", lambda self: self._projected(product(*[self._centres] * 2, self._rho)))
+    projected = KernelSurrogate(exactly.masks, outputs, exactly.relevances)
+    # Only by so much as is added to Kuu, a thousandth of the noise.
+    close = {"rtol": 0.02, "atol": 2e-3}
+    np.testing.assert_allclose(projected.predict(exactly.masks), exactly.predict(exactly.masks), **close)
+    np.testing.assert_allclose(projected.left_out, exactly.left_out, **close)
+    np.testing.assert_allclose(projected.expected, exactly.expected, **close)
+    np.testing.assert_allclose(projected.covariance, exactly.covariance, **close)
+    for name in ("mean", "single", "pair_sum", "single_with_pair_sum", "single_sum", "mean_with_single_sum"):
+        one, other = (getattr(which.variances(0.4), name) for which in (projected, exactly))
+        np.testing.assert_allclose(one, other, err_msg=name, **close)
+    for one, other in zip(projected.pair_variances(0.4), exactly.pair_variances(0.4), strict=True):
+        np.testing.assert_allclose(one[2], other[2], **close)
+        np.testing.assert_allclose(one[3], other[3], **close)
+
+
+def test_left_out_samples_of_a_projected_process_are_missed_like_fresh_masks(rng, monkeypatch):
+    """On a rough game, centres or not; and as far as the process says of fresh masks."""
+    monkeypatch.setattr(kernel_module, "CENTRES", 300)
+    game = SmoothGame(30, 44)
+    masks, fresh = (rng.random((size, 44)) < 0.5 for size in (600, 1000))
+    found = KernelSurrogate(masks, game.embed_texts(masks))
+    missed = np.sum((game.embed_texts(fresh) - found.predict(fresh)) ** 2, axis=1).mean()
+    left = found.left_out.square().sum(1).numpy()
+    expected = found.predicted_variances(fresh).mean() * float(found.covariance.trace())
+    for one in (left[:300].mean(), left[300:].mean(), expected):
+        assert 0.7 < one / missed < 1.4, (left[:300].mean(), left[300:].mean(), expected, missed)
+
+
+@pytest.mark.slow
+def test_samples_beyond_the_centres_do_no_harm(smooth, rng):
+    """R squared of the surrogate on fresh masks: 3,000 samples beside those alone that are centres."""
+    masks, fresh = (rng.random((size, 30)) < 0.5 for size in (3000, 5000))
+    outputs, truth, reached = smooth.embed_images(masks), smooth.embed_images(fresh), []
+    relevances = fit_relevances(masks, outputs)
+    for size in (kernel_module.CENTRES, 3000):
+        found = KernelSurrogate(masks[:size], outputs[:size], relevances).predict(fresh)
+        reached.append(1 - np.sum((truth - found) ** 2) / np.sum((truth - truth.mean(axis=0)) ** 2))
+    assert reached[1] > reached[0] - 0.001 and reached[0] > 0.9, reached
 
 
 # ---- with every coalition sampled
@@ -269,12 +415,13 @@ def limiting_faithfulness(game, fresh, p, rng):
 
 @pytest.mark.parametrize("p", [0.3, 0.5, 0.7])
 def test_one_set_of_samples_explains_at_every_p(smooth, samples, rng, p):
+    """One product over players costs .003 of the R squared that a kernel with terms for pairs reaches."""
     found = samples.explain(p)
     fresh = rng.random((3000, smooth.n_image + smooth.n_text)) < p
     truth = smooth(fresh)
     reached = 1 - np.mean((truth - found.predict(fresh)) ** 2) / truth.var()
     limit = limiting_faithfulness(smooth, fresh, p, rng)
-    assert reached > limit - 0.03
+    assert reached > limit - 0.035
 
 
 @pytest.mark.parametrize("order", [1, 2])
@@ -310,25 +457,6 @@ def test_the_faithfulness_expected_of_a_long_caption_is_that_on_fresh_masks(rng)
     for p, found in difference.items():
         assert abs(np.mean(found)) < 0.05, (p, found)
         assert np.abs(found).max() < 0.12, (p, found)
-
-
-@pytest.mark.slow
-def test_error_bars_cover_what_they_should(smooth):
-    """90 % intervals of 8 independent sets of samples, against least squares on very many masks.
-
-    A limit from the kernel itself would share its errors. On so rough a game the bars come out a little narrow.
-    """
-    truth = fixlip.sample(smooth, 30_000, p=0.5, seed=77, progress=False).explain(0.5, estimator="crossmodal")
-    pairs = np.triu_indices(smooth.n_image + smooth.n_text, 1)
-    covered = []
-    for seed in range(8):
-        found = fixlip.sample(smooth, 512, p=0.5, seed=seed, progress=False).explain(0.5)
-        errors = np.abs(found.interactions - truth.interactions)[pairs], np.abs(found.attributions - truth.attributions)
-        bars = [found.stderr[1][pairs], found.stderr[0]]
-        covered.append([np.mean(error < 1.645 * bar) for error, bar in zip(errors, bars, strict=True)])
-    interactions, attributions = np.mean(covered, axis=0)
-    assert 0.8 < interactions < 0.97
-    assert attributions > 0.8
 
 
 def test_long_captions_are_expanded_by_the_kernel_too(rng):

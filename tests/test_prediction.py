@@ -25,13 +25,13 @@ def drawn(game, texts=16):
 class Truth:
     """One side by the textbook: means and variances at all masks, and covariances calibrated by refits."""
 
-    def __init__(self, side, surrogate, in_a_row):
+    def __init__(self, side, surrogate):
         n = side.masks.shape[1]
         self.grid, outputs = enumerate_masks(n), np.asarray(side.embeddings, float)
         at = side.masks @ 2 ** np.arange(n)
         self.mean, self.variance, self.covariance = np.empty((2**n, outputs.shape[1])), np.zeros(2**n), None
         if not surrogate.exact:
-            process = Process(side.masks, outputs, surrogate.relevances, in_a_row)
+            process = Process(side.masks, outputs, surrogate.relevances)
             self.mean[:], self.variance[:] = process.mean, process.posterior.diagonal() + surrogate.relevances.noise
             self.variance[at] = 0.0
             self.covariance = [self._calibrated(process, side.masks, mask) for mask in self.grid]
@@ -55,7 +55,7 @@ def test_predictions_and_their_errors_are_those_of_the_posterior(game, texts):
     samples = drawn(game, texts)
     readout, masks = samples.readout(), enumerate_masks(9)
     values, errors = samples.predict(masks, with_errors=True)
-    sides = (samples.image_side, readout.image, False), (samples.text_side, readout.text, True)
+    sides = (samples.image_side, readout.image), (samples.text_side, readout.text)
     image, text = (Truth(*side) for side in sides)
     for mask, value, error in zip(masks, values, errors, strict=True):
         x, y = mask[:5] @ 2 ** np.arange(5), mask[5:] @ 2 ** np.arange(4)

@@ -436,6 +436,14 @@ def test_two_explanations_share_one_scale_and_one_selection(samples):
     assert [view.scales for view in both.views] == [[], [], []]
 
 
+def test_differences_are_shown_with_their_errors(samples):
+    first, second = samples.explain(0.3), samples.explain(0.7)
+    difference, view = first - second, widgets.Compare(first, second).views[2]
+    np.testing.assert_allclose(floats(view, "errors"), difference.value_stderr, rtol=1e-5)
+    np.testing.assert_allclose(floats(view, "pair_errors"), difference.pair_stderr.ravel(), rtol=1e-5, atol=1e-12)
+    assert (difference.value_stderr < np.hypot(first.value_stderr, second.value_stderr)).any()
+
+
 def test_sides_are_named_by_what_they_differ_in(samples):
     both = widgets.Compare(samples.explain(0.3), samples.explain(0.7))
     assert both.names == ("p = 0.3", "p = 0.7")

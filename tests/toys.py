@@ -64,6 +64,47 @@ class SmoothGame:
         return self.scale * np.sum(images * texts, axis=1) + self.bias
 
 
+class WaveGame:
+    """Embeddings that are sines of a few weighted sums of the mask: derivatives at every p are known exactly.
+
+    With the phase b and weights w, E_p[exp(i (w x + b))] is exp(i b) times a product over players j of
+    1 - p + p exp(i w_j), in which a derivative replaces its players' factors by exp(i w_j) - 1.
+    """
+
+    scale, bias = 5.0, -1.0
+
+    def __init__(self, n_image=30, n_text=4, width=0.3, seed=0):
+        rng = np.random.default_rng(seed)
+        self.n_image, self.n_text = n_image, n_text
+        # Players differ: some weigh several times as much as others.
+        self.image_waves = width * rng.normal(size=(n_image, 6)) * rng.gamma(1.0, size=(n_image, 1))
+        self.text_waves = rng.normal(size=(n_text, 6)) / 2
+        self.phases, self.mix = rng.uniform(0, 2 * np.pi, (2, 6)), rng.normal(size=(6, 6))
+
+    def embed_images(self, masks, progress=False):
+        return np.sin(masks @ self.image_waves + self.phases[0]) @ self.mix
+
+    def embed_texts(self, masks, progress=False):
+        return np.sin(masks @ self.text_waves + self.phases[1]) @ self.mix
+
+    def __call__(self, masks):
+        images, texts = self.embed_images(masks[:, : self.n_image]), self.embed_texts(masks[:, self.n_image :])
+        return self.scale * np.sum(images * texts, axis=1) + self.bias
+
+    def derivatives(self, p):
+        """D_i, (n,), and D_ij, (n, n), of the value at p."""
+        sides = []
+        for waves, phase in ((self.image_waves, self.phases[0]), (self.text_waves, self.phases[1])):
+            average = 1 - p + p * np.exp(1j * waves)
+            base, ratio = np.exp(1j * phase) * average.prod(axis=0), (np.exp(1j * waves) - 1) / average
+            pairs = np.imag(base * ratio[:, None] * ratio[None]) @ self.mix
+            pairs[np.arange(len(pairs)), np.arange(len(pairs))] = 0
+            sides.append((np.imag(base) @ self.mix, np.imag(base * ratio) @ self.mix, pairs))
+        (f0, f1, f2), (g0, g1, g2) = sides
+        pairs = np.block([[f2 @ g0, f1 @ g1.T], [g1 @ f1.T, g2 @ f0]])
+        return self.scale * np.concatenate([f1 @ g0, g1 @ f0]), self.scale * pairs
+
+
 def mosaic(grid=(7, 7), tokens=("cat", "banana", "tractor", "ball"), seed=0, image=True, p=0.5):
     """A 2x2 scene; patches of an object interact with its word, a little of everything else with everything."""
     shown = emoji.scene(seed, words=["cat", "banana", "tractor", "ball"], layout="grid")

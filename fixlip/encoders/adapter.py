@@ -114,18 +114,27 @@ class Adapter:
     def _dropping(self, take: Callable[[BoolArray], torch.Tensor], masks: BoolArray) -> Iterator[Float32Array]:
         """Unit rows (b, d) of masks over patches, from a function that takes masks of one count."""
         # As many at a time as make groups of one count worth while, and an interruption cheap.
-        for start in range(0, len(masks), 4 * self.batch_size):
-            yield by_count(masks[start : start + 4 * self.batch_size], lambda some: self._batches(take, some))
+        several = 4 * self.batch_size  # which may become smaller on the way
+        for start in range(0, len(masks), several):
+            some = masks[start : start + several]
+            # Entered around all groups, autocast converts the weights once.
+            with torch.inference_mode(), self._multiplying():
+                rows = by_count(some, lambda group: self._rows(take, group))
+            yield self._fetched(rows)
 
     def _batches(self, embed: Callable[[Any], torch.Tensor], masks: Any) -> Iterator[Float32Array]:
         """Unit rows (b, d) of what `embed` makes of as many masks as fit into memory."""
+        for rows in self._rows(embed, masks):
+            yield self._fetched(rows)
+
+    def _rows(self, embed: Callable[[Any], torch.Tensor], masks: Any) -> Iterator[torch.Tensor]:
+        """The same, still on the device."""
         done = 0
         while done < len(masks):
             batch = masks[done : done + self.batch_size]
             try:
                 with torch.inference_mode(), self._multiplying():
                     unit = torch.nn.functional.normalize(embed(batch).float(), dim=-1)
-                    result: Float32Array = unit.cpu().numpy()
             except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
                 if not is_out_of_memory(error):
                     raise
@@ -135,13 +144,18 @@ class Adapter:
                 if self.device.type == "cuda":
                     torch.cuda.empty_cache()
                 continue
-            if not np.isfinite(result).all():
-                raise ValueError(
-                    f"model: {self.name} gives embeddings that are no numbers (NaN or infinite); its weights or the "
-                    "prepared input are damaged."
-                )
             done += len(batch)
-            yield result
+            yield unit
+
+    def _fetched(self, rows: torch.Tensor) -> Float32Array:
+        """Embeddings (b, d) from the device, in the one copy of a batch that the processor waits for."""
+        result: Float32Array = rows.cpu().numpy()
+        if not np.isfinite(result).all():
+            raise ValueError(
+                f"model: {self.name} gives embeddings that are no numbers (NaN or infinite); its weights or the "
+                "prepared input are damaged."
+            )
+        return result
 
     def _multiplying(self) -> AbstractContextManager[Any]:
         return nullcontext() if self.multiplies_in is None else torch.autocast(self.device.type, self.multiplies_in)

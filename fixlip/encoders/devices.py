@@ -65,6 +65,11 @@ def choose_batch_size(batch_size: int | str, device: torch.device) -> int:
     return check_count(batch_size, "batch_size")
 
 
+def sent(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """The tensor on the device; a GPU fetches it when its turn comes, and nobody waits for what it does before."""
+    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
+
+
 def is_out_of_memory(error: Exception) -> bool:
     """Whether an exception means that memory ran out, on whichever device."""
     text = str(error).lower()

@@ -11,11 +11,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from ..masks import BoolArray
-
-Float32Array = NDArray[np.float32]
+from .devices import sent
 
 
 def dropped(model: Any, inputs: dict[str, torch.Tensor], n: int) -> Callable[[BoolArray], torch.Tensor]:
@@ -40,8 +38,8 @@ def dropped(model: Any, inputs: dict[str, torch.Tensor], n: int) -> Callable[[Bo
     def features(masks: BoolArray) -> torch.Tensor:
         count = int(masks[0].sum())
         patches = torch.from_numpy(np.nonzero(masks)[1].reshape(len(masks), count) + leading)
-        kept = torch.cat([torch.arange(leading).expand(len(masks), -1), patches], 1).to(embedded.device)
-        states = embedded[kept]
+        kept = torch.cat([torch.arange(leading).expand(len(masks), -1), patches], 1)
+        states = embedded[sent(kept, embedded.device)]
         if enter is not None:
             states = enter(states)
         if leading + count:
@@ -66,12 +64,13 @@ def _pooled_nothing(head: Any, m: int) -> torch.Tensor:
     return found
 
 
-def by_count(masks: BoolArray, embed: Callable[[BoolArray], Iterable[Float32Array]]) -> Float32Array:
-    """Embeddings (m, d) of masks (m, n), asked for in groups of one count, and returned in the order of the masks."""
+def by_count(masks: BoolArray, embed: Callable[[BoolArray], Iterable[torch.Tensor]]) -> torch.Tensor:
+    """Embeddings (m, d) of masks (m, n), asked for in groups of one count, and returned in the order of the masks.
+
+    They stay on their device: there are many small groups, and fetching each would let a GPU run dry in between.
+    """
     counts = masks.sum(axis=1)
     order = np.argsort(counts, kind="stable")
     groups = np.split(order, np.flatnonzero(np.diff(counts[order])) + 1)
-    found = np.concatenate([batch for group in groups for batch in embed(masks[group])])
-    result = np.empty_like(found)
-    result[order] = found
-    return result
+    found = torch.cat([batch for group in groups for batch in embed(masks[group])])
+    return found[sent(torch.from_numpy(np.argsort(order)), found.device)]

@@ -14,6 +14,7 @@ import torch
 
 from ..masks import BoolArray, IntArray
 from ..regions import NOBODY
+from .devices import sent
 
 IMAGE_MASKINGS = ("zero", "mean", "blur", "drop")
 
@@ -67,18 +68,30 @@ def masked_pictures(
     Raises:
         ValueError: if the label map has another shape than the picture, or other players than the masks.
     """
-    shape, n = tuple(pixels.shape[-2:]), masks.shape[1]
+    return removing(pixels, regions, baseline)(masks)
+
+
+def removing(
+    pixels: torch.Tensor, regions: IntArray, baseline: torch.Tensor | float
+) -> Callable[[BoolArray], torch.Tensor]:
+    """`masked_pictures` as a function of the masks alone: the label map goes to the device once."""
+    shape, lowest, highest = tuple(pixels.shape[-2:]), regions.min(initial=0), regions.max(initial=NOBODY)
     if regions.shape != shape:
         raise ValueError(
             f"regions: got a label map of shape {regions.shape}, wanted {shape}, one for each of the model's pixels."
         )
-    if regions.max(initial=NOBODY) >= n or regions.min(initial=0) < NOBODY:
-        raise ValueError(f"regions: got labels from {regions.min()} to {regions.max()}, wanted 0 to {n - 1} or -1.")
-    # The last column stands for nobody, and is absent: -1 counts from the end.
-    present = torch.from_numpy(np.pad(masks, ((0, 0), (0, 1)))).to(pixels.device)
-    labels = torch.from_numpy(np.where(regions == NOBODY, n, regions).ravel()).to(pixels.device)
-    keep = torch.gather(present, 1, labels.expand(len(masks), -1)).view(len(masks), 1, *shape)
-    return torch.where(keep, pixels, baseline)
+    columns = torch.from_numpy(regions.ravel().astype(np.int64) - NOBODY).to(pixels.device)
+
+    def masked(masks: BoolArray) -> torch.Tensor:
+        n = masks.shape[1]
+        if highest >= n or lowest < NOBODY:
+            raise ValueError(f"regions: got labels from {regions.min()} to {highest}, wanted 0 to {n - 1} or -1.")
+        # The first column stands for nobody, and is absent.
+        present = sent(torch.from_numpy(np.pad(masks, ((0, 0), (1, 0)))), pixels.device)
+        keep = torch.gather(present, 1, columns.expand(len(masks), -1)).view(len(masks), 1, *shape)
+        return torch.where(keep, pixels, baseline)
+
+    return masked
 
 
 @dataclass(frozen=True)
@@ -122,7 +135,7 @@ class ImageMasker:
             regions: a label map, see `masked_pictures`; by default that of the patches.
         """
         baseline, labels = self.baseline(pixels), self.regions(pixels) if regions is None else regions
-        return lambda masks: masked_pictures(pixels, masks, labels, baseline)
+        return removing(pixels, labels, baseline)
 
 
 def whole_patches(masks: BoolArray, regions: IntArray, grid: tuple[int, int], patch_size: int) -> BoolArray:

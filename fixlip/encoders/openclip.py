@@ -22,7 +22,7 @@ from ..masks import BoolArray, IntArray
 from ..regions import NOBODY
 from .adapter import Adapter, Float32Array, check_maskings, check_text, digest
 from .captions import Caption, stacked
-from .devices import check_process, choose_batch_size, choose_device
+from .devices import check_process, choose_batch_size, choose_device, sent
 from .images import ImageSource, read_image, seen_labels, view, widen
 from .masking import ImageMasker, whole_patches
 from .openclip_captions import OpenClipReader
@@ -169,7 +169,7 @@ class OpenClipEncoder(Adapter):
 
             def take(batch: BoolArray) -> torch.Tensor:
                 kept = np.nonzero(batch)[1].reshape(len(batch), -1)
-                with asking(kept=torch.from_numpy(kept).to(self.device)):
+                with asking(kept=sent(torch.from_numpy(kept), self.device)):
                     return self._encode_image(pixels.expand(len(batch), -1, -1, -1))
 
             yield from self._dropping(take, patches)
@@ -215,8 +215,9 @@ class OpenClipEncoder(Adapter):
         return found
 
     def _encode_text(self, ids: torch.Tensor, attention: torch.Tensor) -> torch.Tensor:
-        hidden = (attention == 0).to(self.device)
-        with asking(hidden=hidden if bool(hidden.any()) else None, length=self._reader.read_length(ids)):
+        hidden = attention == 0  # looked at before it goes to the device, so that nobody waits for that
+        asked = hidden.to(self.device) if bool(hidden.any()) else None
+        with asking(hidden=asked, length=self._reader.read_length(ids)):
             found: torch.Tensor = self.model.encode_text(ids.to(self.device))
         return found
 

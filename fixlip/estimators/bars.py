@@ -35,6 +35,8 @@ LEVEL = 0.01
 class Check:
     """How much larger the errors of numbers of a kind are than the process says, as a factor of their variances.
 
+    The sums stay where they are made until the factor is asked for: on a GPU reading each would wait for all before it.
+
     Args:
         weights: (m,), sum one, of the samples in an average at p.
     """
@@ -42,9 +44,16 @@ class Check:
     def __init__(self, weights: torch.Tensor) -> None:
         self._weights = weights[:, None]
         self._count = 0
-        self._jackknife = self._expected = self._posterior = self._found = self._chance = 0.0
+        # What leaving out changes; what is expected of that; posterior variances; corrections; the chance in these.
+        self._sums = weights.new_zeros(5)
 
-    def add(self, by_sample: torch.Tensor, expected: torch.Tensor, correction: torch.Tensor, posterior: float) -> None:
+    def add(
+        self,
+        by_sample: torch.Tensor,
+        expected: torch.Tensor | float,
+        correction: torch.Tensor,
+        posterior: torch.Tensor | float,
+    ) -> None:
         """Add k numbers of the kind.
 
         Args:
@@ -54,20 +63,28 @@ class Check:
             posterior: sum of the numbers' posterior variances.
         """
         self._count += by_sample.shape[1]
-        self._jackknife += float(by_sample.square().sum())
-        self._expected += float(expected)
-        self._posterior += posterior
+        self._sums[0] += by_sample.square().sum()
+        self._sums[1] += expected
+        self._sums[2] += posterior
         # Without sample m the first term of the identity is less by `by_sample`, too; averaged over m.
-        self._found += float((correction - self._weights * by_sample).sum(0).square().sum())
-        self._chance += float((correction - by_sample).square().sum())
+        self._sums[3] += (correction - self._weights * by_sample).sum(0).square().sum()
+        self._sums[4] += (correction - by_sample).square().sum()
 
     def factor(self) -> float:
         """Chance and prejudice together; one where there is nothing to compare."""
-        if self._expected <= 0 or self._posterior <= 0:
-            return 1.0
-        # Even without prejudice the squares of a few corrections scatter around what is expected of them.
-        chance = (1 + sqrt(2 / self._count)) * self._chance
-        return self._jackknife / self._expected + max(0.0, self._found - chance) / self._posterior
+        return float(combined(self._sums, self._count))
+
+
+def combined(sums: torch.Tensor, count: int) -> torch.Tensor:
+    """The factor of a kind of so many numbers from its sums (5,), in the order of `Check.add`; of k kinds from (5, k).
+
+    One where there is nothing to compare.
+    """
+    jackknife, expected, posterior, found, chance = sums
+    # Even without prejudice the squares of a few corrections scatter around what is expected of them.
+    prejudice = (found - (1 + sqrt(2 / max(1, count))) * chance).clamp(min=0.0)
+    nothing = (expected <= 0) | (posterior <= 0)
+    return torch.where(nothing, 1.0, jackknife / expected + prejudice / posterior)
 
 
 class Contribution:
@@ -99,7 +116,9 @@ class Contribution:
         """left^T C right for rows: shapes (k, d) or (d,) to (k,) or ()."""
         return ((left @ self._own.covariance) * right).sum(-1)
 
-    def _factor(self, by_sample: torch.Tensor, expected: torch.Tensor, phi: torch.Tensor, posterior: float) -> float:
+    def _factor(
+        self, by_sample: torch.Tensor, expected: torch.Tensor, phi: torch.Tensor, posterior: torch.Tensor
+    ) -> float:
         check = Check(self._weights)
         check.add(by_sample, expected, self._weights[:, None] * phi, posterior)
         return check.factor()
@@ -137,7 +156,7 @@ class Contribution:
         )
         by_sample = single * by_u - share * pair_sum * by_g0
         phi = h * by_u - share * h * (self._h_sum - h) * by_g0
-        return self._factor(by_sample, expected.sum(), phi, float(self._own_single(share).sum()))
+        return self._factor(by_sample, expected.sum(), phi, self._own_single(share).sum())
 
     def other_single(self, share: float) -> torch.Tensor:
         """(n',): the same of the other side's players t, which meet this side's average and the sum of its D_i.
@@ -164,7 +183,7 @@ class Contribution:
         )
         by_sample = mean[:, None] * by_u - share * total[:, None] * by_g1
         phi = by_u - share * self._h_sum * by_g1
-        return self._factor(by_sample, expected.sum(), phi, float(self._other_single(share).sum()))
+        return self._factor(by_sample, expected.sum(), phi, self._other_single(share).sum())
 
     # ---- pairs
 
@@ -181,7 +200,7 @@ class Contribution:
             found[i, j] = variances
             expected = (self._own.expected @ influence.square()).sum() * form
             phi = weighted * self._h[:, i] * self._h[:, j]
-            check.add(influence * of_g0, expected, phi, float(variances.sum() * form))
+            check.add(influence * of_g0, expected, phi, variances.sum() * form)
         return level_pairs(found + found.T), check.factor()
 
     def cross_pairs(self) -> torch.Tensor:
@@ -190,12 +209,17 @@ class Contribution:
 
     def _cross_factors(self) -> torch.Tensor:
         """(n',), of the pairs with each of the other side's players."""
-        expected = (self._own.expected @ self._of_single.square()).sum()
-        found = []
-        for by_t, form in zip((self._own.left_out @ self._g1.T).T, self._form(self._g1, self._g1), strict=True):
-            phi, posterior = self._h * by_t[:, None], float(self._v.single.sum() * form)
-            found.append(self._factor(self._of_single * by_t[:, None], expected * form, phi, posterior))
-        return torch.as_tensor(found, dtype=self._g1.dtype, device=self._g1.device)
+        form, by_t = self._form(self._g1, self._g1), self._own.left_out @ self._g1.T
+        single, weights, squared = self._of_single, self._weights[:, None], by_t.square().T
+        # `Check` of what is a product, `single` or the correction's h with `by_t`, for all t at once.
+        sums = (
+            squared @ single.square().sum(1),
+            (self._own.expected @ single.square()).sum() * form,
+            self._v.single.sum() * form,
+            (by_t.T @ (weights * (self._h - single))).square().sum(1),
+            squared @ (weights * self._h - single).square().sum(1),
+        )
+        return combined(torch.stack(sums), single.shape[1])
 
     def other_pairs(self) -> torch.Tensor:
         """(n', n'), of D_tt' of the other side, in the main directions of C."""

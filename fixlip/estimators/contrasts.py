@@ -11,7 +11,8 @@ image's errors enter in the direction of the difference alone: what both caption
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import torch
 
@@ -91,6 +92,11 @@ class ContrastReadout(Readout):
     caption: Readout = field(kw_only=True)
     foil: Readout = field(kw_only=True)
 
+    @cached_property
+    def judge(self) -> ContrastReadout:
+        """The same, of which both captions' readouts are judges."""
+        return replace(self, caption=self.caption.judge, foil=self.foil.judge)
+
     def expected_faithfulness(self, p: float, order: int = 2) -> float | None:
         """R squared to be expected on masks not seen, or None, as in `Readout`.
 
@@ -105,6 +111,9 @@ class ContrastReadout(Readout):
         spread = [(one.values - of_images @ one.values @ weights[1], weights[1]) for one, weights in sides]
         error, variance = (float(of_images @ _mean_square(*two)) for two in (missed, spread))
         return 1 - error / variance if variance > 1e-12 else None
+
+    def changes(self, p: float, index: str) -> None:
+        """None: a contrast is itself a difference from the same samples, with error bars of its own."""
 
     def _contributions(self, p: float) -> Iterator[tuple[Contribution, slice, slice]]:
         """What each of three sides adds that was sampled: the image, the caption, the foil; independent of each other.

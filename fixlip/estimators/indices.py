@@ -29,6 +29,8 @@ Derivatives = Callable[[float], tuple[float, FloatArray, FloatArray]]
 # Derivatives are polynomials in p of degree n - 1 at most; with so many nodes the quadrature is exact for 60 players,
 # and for more it errs by far less than anything that was estimated.
 MAX_NODES = 32
+# Error bars of Shapley indices are averages over p of smooth functions; a few nodes do.
+ERROR_NODES = 5
 
 
 def check_index(index: str) -> str:

@@ -18,9 +18,10 @@ linear functional L of f, such as D_ij at p, has the same form with phi = (L k(.
 k(x); and its posterior variance is L L k - phi^T Q phi, the prior's less what the samples explain.
 
 Inverting A takes the cube of the number of samples. From 1,024 on the first so many are the `centres`: the process is
-taken to be a weighted sum of their kernel functions alone, fitted to all samples (the projected process of Rasmussen
-and Williams 2006, Section 8.3.4). Its time grows as the number of further samples does. It keeps 8 kB for each of them;
-work space included, 12,288 samples take half a gigabyte.
+taken to be a weighted sum of their kernel functions, fitted to all samples, and what these cannot hold of a sample's
+variance to be noise of its own (FITC: Snelson and Ghahramani, NeurIPS 2005; Rasmussen and Williams 2006, Section 8.3).
+Its time grows as the number of further samples does. It keeps 8 kB for each of them; work space included, 12,288
+samples take half a gigabyte.
 """
 
 from __future__ import annotations
@@ -56,6 +57,7 @@ class Fit:
         seen: (u,), what of the mean a functional's weights contain: seen^T phi.
         precision: of the mean's estimate, 1^T A^-1 1.
         kept: (m,), what is left of each sample in its own residual: one minus its leverage.
+        noise: (m,), variances of the samples' noise.
     """
 
     gain: torch.Tensor
@@ -64,6 +66,7 @@ class Fit:
     seen: torch.Tensor
     precision: torch.Tensor
     kept: torch.Tensor
+    noise: torch.Tensor
 
 
 class KernelSurrogate(Surrogate):
@@ -90,12 +93,14 @@ class KernelSurrogate(Surrogate):
         self._rho = torch.as_tensor(self.relevances.rho, device=device)
         self._centres = signs(masks[:CENTRES], device)
         outputs = torch.as_tensor(np.asarray(embeddings), dtype=torch.float64, device=device)
-        fit, noise = self._fit(), self.relevances.noise
-        self._given, self._mean, self._alpha = fit, fit.unit @ outputs, fit.gain @ outputs
-        residual = noise * self._alpha if len(masks) <= CENTRES else outputs - self._at(signs(masks, device))
+        fit = self._given = self._fit()
+        self._mean, self._alpha = fit.unit @ outputs, fit.gain @ outputs
+        exact = len(masks) <= CENTRES
+        weighed = self._alpha if exact else (outputs - self._at(signs(masks, device))) / fit.noise[:, None]  # A^-1 f
         # Left-out errors without a refit: Rasmussen and Williams 2006, Equation 5.12.
-        self.left_out, self.expected = residual / fit.kept[:, None], noise / fit.kept
-        self.covariance = (outputs - self._mean).T @ residual / (noise * max(1, len(masks) - 1))
+        self.expected = fit.noise / fit.kept
+        self.left_out = weighed * self.expected[:, None]
+        self.covariance = (outputs - self._mean).T @ weighed / max(1, len(masks) - 1)
 
     def _fit(self) -> Fit:
         """Condition the process on the samples."""
@@ -105,23 +110,27 @@ class KernelSurrogate(Surrogate):
         kernel.diagonal().add_(noise)
         inverse = torch.cholesky_inverse(torch.linalg.cholesky(kernel))
         sums, q = inverse.sum(0), project(inverse)
-        return Fit(q, q, sums / sums.sum(), sums, sums.sum(), noise * q.diagonal())
+        kept = noise * q.diagonal()
+        return Fit(q, q, sums / sums.sum(), sums, sums.sum(), kept, torch.full_like(kept, noise))
 
     def _projected(self, kernel: torch.Tensor) -> Fit:
         """The same for more samples than centres, whose kernel matrix is given."""
-        noise = self.relevances.noise
-        kernel.diagonal().add_(_JITTER * noise)
+        kernel.diagonal().add_(_JITTER * self.relevances.noise)
+        factor = torch.linalg.cholesky(kernel)
         across = product(self._centres, signs(self.masks, self.device), self._rho)  # (u, m)
-        inner = torch.cholesky_inverse(torch.linalg.cholesky(noise * kernel + across @ across.T))
-        gain = inner @ across
+        held = torch.linalg.solve_triangular(factor, across, upper=False).square_().sum(0)
+        # What the centres cannot hold of a sample is noise of its own; the kernel of a mask with itself is one.
+        noise = self.relevances.noise + (1 - held).clamp_(min=0.0)
+        inner = torch.cholesky_inverse(torch.linalg.cholesky(kernel + (across / noise) @ across.T))
+        gain = (inner @ across).div_(noise)
         seen = gain.sum(1)
-        sums = (1 - across.T @ seen) / noise
+        sums = (1 - seen @ across) / noise
         precision = sums.sum()
         unit = sums / precision
         gain -= torch.outer(seen, unit)
         kept = 1 - unit - across.mul_(gain).sum(0)
-        explains = torch.cholesky_inverse(torch.linalg.cholesky(kernel)) - noise * inner
-        return Fit(gain, explains - torch.outer(seen, seen) / precision, unit, seen, precision, kept)
+        explains = torch.cholesky_inverse(factor) - inner - torch.outer(seen, seen) / precision
+        return Fit(gain, explains, unit, seen, precision, kept, noise)
 
     def _at(self, z: torch.Tensor) -> torch.Tensor:
         """Posterior mean at masks as signs (m', n): (m', d)."""
@@ -163,6 +172,10 @@ class KernelSurrogate(Surrogate):
         mean, single, pair_sum = self.weights(p)
         gain = self._given.gain.T
         return gain @ mean + self._given.unit, gain @ single, gain @ pair_sum
+
+    def pair_influence(self, p: float, i: torch.Tensor, j: torch.Tensor) -> torch.Tensor:
+        """The same in D_ij of the pairs i, j (k,) alone: (m, k)."""
+        return self._given.gain.T @ self.weights_of(p, i, j)
 
     def terms_without(self, p: float) -> tuple[torch.Tensor, torch.Tensor]:
         """The terms of order 0 and 1, both (m, d), each mask's own sample left out of what it is compared with."""

@@ -16,16 +16,17 @@ import torch
 
 from ..answers import Answers, Side
 from ..explanation import Explanation
+from ..jackknife import Jackknife
 from ..masks import FloatArray
 from ..triples import check_players
 from .bars import Contribution
-from .indices import check_index, coefficients, quadrature
+from .changes import changes_of
+from .crossfit import cross_fitted
+from .indices import ERROR_NODES, check_index, coefficients, quadrature
 from .kernel import KernelSurrogate
 from .surrogate import Surrogate, to_numpy
 from .thirds import averaged, derivatives, refine, variances
 
-# Error bars of Shapley indices are averages over p of smooth functions; a few nodes do.
-_ERROR_NODES = 5
 # Below this many masks' worth of weight at p, leaving one out says nothing about faithfulness there.
 _FEWEST_MASKS = 8
 
@@ -70,7 +71,8 @@ class Readout:
             found_at,
             stderr=self.standard_errors(p, index, order),
             value_errors=self.standard_errors(p, index, 1)[0] if order == 2 else None,
-            expected_faithfulness=self.expected_faithfulness(p, order) if index == "banzhaf" else None,
+            expected_faithfulness=self.judge.expected_faithfulness(p, order) if index == "banzhaf" else None,
+            changes=self.changes(p, index),
         )
 
     def _third_order(self, p: float, index: str, errors: bool) -> Explanation:
@@ -95,10 +97,11 @@ class Readout:
                 second,
                 value_errors=self.standard_errors(p, index, 1)[0],
                 pair_errors=self.standard_errors(p, index, 2)[1],
+                changes=self.changes(p, index),
             ),
             triples,
-            triple_errors=averaged(deviations, n, index, p, _ERROR_NODES),
-            expected_faithfulness=self.expected_faithfulness(p, 3) if index == "banzhaf" else None,
+            triple_errors=averaged(deviations, n, index, p, ERROR_NODES),
+            expected_faithfulness=self.judge.expected_faithfulness(p, 3) if index == "banzhaf" else None,
         )
 
     def _logits(self, tensor: torch.Tensor) -> FloatArray:
@@ -123,6 +126,15 @@ class Readout:
         return (self.answers.empty_value, self.answers.full_value) if index != "banzhaf" else (0.0, 0.0)
 
     # ---- how far to trust it
+
+    @cached_property
+    def judge(self) -> Readout:
+        """What to ask for `expected_faithfulness`: the same, but of a few samples with cross-fitted relevances."""
+        image, text = (
+            cross_fitted(surrogate, side.embeddings)
+            for surrogate, side in zip((self.image, self.text), self.sides, strict=True)
+        )
+        return replace(self, image=image, text=text)
 
     def expected_faithfulness(self, p: float, order: int = 2) -> float | None:
         """R squared to be expected on masks not seen.
@@ -173,8 +185,9 @@ class Readout:
     @cached_property
     def values(self) -> torch.Tensor:
         """Values of all pairs of masks, without scale and bias, (m_I, m_T)."""
-        left, right = (torch.as_tensor(side.embeddings, dtype=torch.float64) for side in self.sides)
-        return (left @ right.T).to(self.image.device)
+        device = self.image.device
+        left, right = (torch.as_tensor(side.embeddings, dtype=torch.float64, device=device) for side in self.sides)
+        return left @ right.T
 
     def standard_errors(self, p: float, index: str, order: int) -> tuple[FloatArray, FloatArray]:
         """Standard errors of attributions (n,) and interactions (n, n), in logits.
@@ -185,11 +198,17 @@ class Readout:
         if index == "banzhaf":
             return self._errors(p, p if order == 2 else 0.0, order)
         singles, pairs = [], []
-        for node in quadrature(self.answers.subject.n_players, index, _ERROR_NODES):
+        for node in quadrature(self.answers.subject.n_players, index, ERROR_NODES):
             single, pair = self._errors(node.p, node.of_pair / 2 if order == 2 else 0.0, order)
             singles.append(node.weight * single)
             pairs.append(node.weight * node.of_pair * pair)
         return np.sum(singles, axis=0), np.sum(pairs, axis=0)
+
+    def changes(self, p: float, index: str) -> Jackknife | None:
+        """What leaving out each sample changes in values and in some pairs, for the errors of differences."""
+        both = ((self.image, self.text), (self.text, self.image))
+        image, text = (changes_of(*two, p, index, first) for two, first in zip(both, (True, False), strict=True))
+        return image, text
 
     def _errors(self, p: float, share: float, order: int) -> tuple[FloatArray, FloatArray]:
         """Of D_i - share * sum over j of D_ij, and of D_ij: both sides' contributions, which are independent."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -30,10 +30,12 @@ class Relevances:
     Attributes:
         rho: (n,), the relevance of each player, between 0 and 1.
         noise: its variance, in the kernel's units.
+        samples: how many they were fitted to.
     """
 
     rho: FloatArray
     noise: float
+    samples: int = FIT_SAMPLES
 
 
 def signs(masks: BoolArray, device: str) -> torch.Tensor:
@@ -67,7 +69,7 @@ def fit_relevances(masks: BoolArray, embeddings: Any, device: str = "cpu") -> Re
     start = np.append(np.full(n_players, np.log(rho / (1 - rho))), np.log(_START_NOISE))
     width = np.append(np.full(n_players, _PULL), _PULL_NOISE)
     if not np.square(outputs).sum() > 1e-12 * n_masks:
-        return _relevances(start)
+        return replace(_relevances(start), samples=n_masks)
     likelihood, scale = Likelihood(masks, outputs, device), outputs.size
 
     def objective(parameters: FloatArray) -> tuple[float, FloatArray]:
@@ -78,7 +80,7 @@ def fit_relevances(masks: BoolArray, embeddings: Any, device: str = "cpu") -> Re
 
     bounds = [_RELEVANCE] * n_players + [_NOISE]
     found = minimize(objective, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": FIT_STEPS})
-    return _relevances(found.x)
+    return replace(_relevances(found.x), samples=n_masks)
 
 
 class Likelihood:

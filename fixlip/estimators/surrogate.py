@@ -87,6 +87,15 @@ class Surrogate:
             i, j = first[start : start + step], second[start : start + step]
             yield i, j, base[:, None] * ratio[:, i] * ratio[:, j]
 
+    def weights_of(self, p: float, i: torch.Tensor, j: torch.Tensor) -> torch.Tensor:
+        """Factors of alpha in D_ij of the pairs i, j (k,) alone: (m, k)."""
+        base, ratio = self.averages(p)
+        return base[:, None] * ratio[:, i] * ratio[:, j]
+
+    def some_pairs(self, p: float, i: torch.Tensor, j: torch.Tensor) -> torch.Tensor:
+        """D_ij of the pairs i, j (k,) alone: (k, d)."""
+        return self.weights_of(p, i, j).T @ self._alpha
+
     def derivatives(self, p: float) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """E_p[f] of shape (d,); D_i, (n, d); and the sums over j of D_ij, (n, d)."""
         mean, single, pair_sum = self._kept("derivatives", p, self._derivatives)

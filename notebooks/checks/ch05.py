@@ -20,7 +20,7 @@ def _near_misses(rng: Any) -> tuple[Any, ...]:
 
 EXERCISES["05.1"] = Exercise(
     cases=lambda rng: [
-        (np.array([0.0, 1.0, 2.0, 3.0]), np.array([1.0, 0.1, 1.0, 0.1]), np.array([-3.0, 1.15, 1.0, 3.25]), 2.0),
+        (np.arange(5.0), np.array([1.0, 0.1, 1.0, 0.1, 1.0]), np.array([-3.0, 1.15, 1.0, 3.25, -5.0]), 2.0),
         *(_near_misses(rng) for _ in range(4)),
     ],
     reference=lambda estimates, errors, values, z: float(np.mean(np.abs(values - estimates) <= z * errors)),
@@ -84,6 +84,59 @@ EXERCISES["05.2"] = Exercise(
         (
             lambda samples, budgets, p, target: _enough(samples, budgets, p, target) or budgets[-1],
             "none of them reaches the target; the answer is None then.",
+        ),
+    ],
+)
+
+
+def _gaussian(rng: Any) -> tuple[Any, ...]:
+    """A kernel matrix of masks of a few players, a noise that matters, and answers."""
+    m = int(rng.integers(4, 12))
+    masks, rho = rng.random((m, 6)) < 0.5, rng.uniform(0.05, 0.4, 6)
+    kernel = np.where(masks[:, None] == masks, 1.0, (1 - rho) / (1 + rho)).prod(axis=-1)
+    return kernel, float(rng.uniform(0.05, 0.3)), rng.normal(size=m)
+
+
+def _left_out(kernel: Any, noise: float, answers: Any) -> Any:
+    """By as many refits as there are answers: the definition, not the formula."""
+    found = np.empty(len(answers))
+    for k in range(len(answers)):
+        others = np.delete(np.arange(len(answers)), k)
+        noisy = kernel[np.ix_(others, others)] + noise * np.eye(len(others))
+        found[k] = answers[k] - kernel[k, others] @ np.linalg.solve(noisy, answers[others])
+    return found
+
+
+def _weights(kernel: Any, noise: float, answers: Any) -> tuple[Any, Any]:
+    """A^-1 y and the diagonal of A^-1."""
+    inverse = np.linalg.inv(kernel + noise * np.eye(len(answers)))
+    return inverse @ answers, np.diag(inverse)
+
+
+EXERCISES["05.3"] = Exercise(
+    cases=lambda rng: [(np.ones((1, 1)), 0.5, np.array([2.0])), *(_gaussian(rng) for _ in range(4))],
+    reference=_left_out,
+    hint="divide entry k of A^-1 y by entry k of the diagonal of A^-1; or refit without sample k.",
+    mistakes=[
+        (
+            lambda kernel, noise, answers: noise * _weights(kernel, noise, answers)[0],
+            "this is what the fit with all samples leaves over: each was used to predict itself.",
+        ),
+        (
+            lambda kernel, noise, answers: _weights(kernel, 0.0, answers)[0] / _weights(kernel, 0.0, answers)[1],
+            "the noise is missing: A = K + noise times the identity.",
+        ),
+        (
+            lambda kernel, noise, answers: answers - _left_out(kernel, noise, answers),
+            "these are the predictions; wanted is the answer minus its prediction.",
+        ),
+        (
+            lambda kernel, noise, answers: -_left_out(kernel, noise, answers),
+            "the sign is the wrong way round: the answer minus its prediction.",
+        ),
+        (
+            lambda kernel, noise, answers: _weights(kernel, noise, answers)[0],
+            "these are the weights A^-1 y; each is still to be divided by its entry on the diagonal of A^-1.",
         ),
     ],
 )

@@ -16,7 +16,7 @@ def _studies(rng: np.random.Generator) -> Iterator[tuple[Any, Any, Any, float]]:
     """Scenes differ much and the two things little, so that only pairs can tell; effects of three sizes."""
     for effect in (0.08, 0.4, 2.5, -1.0, 0.9, 2.5):
         count = int(rng.integers(9, 15))
-        scenes, noise = rng.normal(scale=2.0, size=count), rng.normal(scale=0.25, size=count)
+        scenes, noise = rng.normal(1.5, 2.0, count), rng.normal(scale=0.25, size=count)
         noise -= noise.mean()
         yield scenes + effect + noise, scenes, np.abs(rng.normal(5.0, 0.5, count)), 0.2
 
