@@ -1,4 +1,7 @@
-"""The frame of the course: its map, routes, glossary, pages and quiz keep step with the chapters."""
+"""The frame of the course: its map, routes, glossary, pages and quiz keep step with the chapters.
+
+After a chapter's minutes changed: `python notebooks/figures/routes.py`.
+"""
 
 import importlib.util
 import re
