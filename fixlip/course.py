@@ -10,7 +10,7 @@ from .atomic import replace_whole
 FOLDER = Path("fixlip-course")
 FIRST = "00_quick_start.ipynb"
 # A chapter shows and imports nothing else that lies beside it; a test keeps that so.
-KINDS = ("*.ipynb", "*.jpg", "*.txt", "course.py", "checks/*.py")
+KINDS = ("*.ipynb", "*.md", "*.svg", "*.jpg", "*.txt", "course.py", "checks/*.py")
 
 
 def chapters() -> dict[Path, Path]:

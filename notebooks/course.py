@@ -105,6 +105,8 @@ def answer(given: str | float | None, number: str) -> None:
     choice = given.strip().lower() if isinstance(given, str) else given
     if not _meant(choice, question.right):
         hint = next((said for wrong, said in question.hints.items() if _meant(choice, wrong)), question.hint)
+        if isinstance(choice, str) and not isinstance(question.right, str):
+            hint = "a number, without quotes, was asked for."
         raise AssertionError(f"question {number}: {given!r} is not it. Hint: {hint}")
     print(f"question {number}: well done")
 

@@ -17,6 +17,7 @@ from fixlip.__main__ import main
 TOP = Path(__file__).parent.parent
 CHECKS = [str(path.relative_to(TOP / "notebooks")) for path in (TOP / "notebooks" / "checks").glob("*.py")]
 CHAPTERS = sorted(path.name for path in (TOP / "notebooks").glob("*.ipynb"))
+PAGES = ("index.md", "glossary.md", "instructors.md", "reading.md", "map.svg")
 PHOTOGRAPH = ("coffee.jpg", "coffee-licence.txt")  # chapter 17's, never without its licence
 
 
@@ -24,7 +25,7 @@ def test_the_chapters_are_copied_and_the_next_command_is_told(tmp_path, monkeypa
     monkeypatch.chdir(tmp_path)
     assert main(["course"]) == 0
     copied = {str(p.relative_to(tmp_path / "fixlip-course")) for p in (tmp_path / "fixlip-course").rglob("*.*")}
-    assert copied == {*CHAPTERS, *PHOTOGRAPH, "course.py", *CHECKS}
+    assert copied == {*CHAPTERS, *PAGES, *PHOTOGRAPH, "course.py", *CHECKS}
     for path in copied:
         assert (tmp_path / "fixlip-course" / path).read_bytes() == (TOP / "notebooks" / path).read_bytes()
     assert f"jupyter lab {Path('fixlip-course') / '00_quick_start.ipynb'}" in capsys.readouterr().out
@@ -100,7 +101,7 @@ def installed(tmp_path_factory):
 def test_a_wheel_holds_all_that_is_used(installed):
     with zipfile.ZipFile(installed[0]) as wheel:
         names = set(wheel.namelist())
-    wanted = {f"fixlip/chapters/{name}" for name in [*CHAPTERS, *PHOTOGRAPH, "course.py", *CHECKS]}
+    wanted = {f"fixlip/chapters/{name}" for name in [*CHAPTERS, *PAGES, *PHOTOGRAPH, "course.py", *CHECKS]}
     wanted |= {str(path.relative_to(TOP)) for path in (TOP / "fixlip_widgets").glob("*.[jc]s*")}
     models = TOP / "fixlip" / "emoji" / "models"
     wanted |= {str(path.relative_to(TOP)) for path in models.rglob("*") if path.is_file()}

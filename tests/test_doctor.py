@@ -73,6 +73,9 @@ def test_no_chapter_loads_torch_before_fixlip():
         cells = json.loads(chapter.read_text(encoding="utf-8"))["cells"]
         source = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
         imported = re.findall(r"^\s*(?:import|from) (fixlip|torch|transformers|sklearn|shapiq)", source, re.M)
+        if chapter.stem == "18_quiz":  # loads none of them
+            assert not imported
+            continue
         assert imported and imported[0] == "fixlip", chapter.name
 
 

@@ -66,15 +66,15 @@ EXERCISES["00.4"] = Exercise(
 
 
 def _tables(rng: np.random.Generator) -> Iterator[tuple[Any]]:
-    """The second picture of the first table is similar to everything: all rows are right, one column is not."""
-    yield (np.array([[3.0, 1.0, 0.0], [4.0, 9.0, 5.0], [0.0, 1.0, 6.0]]),)
-    for count in (4, 6, 9):
+    """The second picture of the last table is similar to everything: all rows are right, one column is not."""
+    for count in (9, 4, 6):
         yield (rng.normal(size=(count, count)) + 1.2 * np.eye(count) + rng.normal(size=(count, 1)),)
+    yield (np.array([[3.0, 1.0, 0.0], [4.0, 9.0, 5.0], [0.0, 1.0, 6.0]]),)
 
 
-def _shares(s: Any) -> tuple[float, float]:
+def _shares(s: Any) -> Any:
     own = np.arange(len(s))
-    return float(np.mean(s.argmax(axis=1) == own)), float(np.mean(s.argmax(axis=0) == own))
+    return np.array([np.mean(s.argmax(axis=1) == own), np.mean(s.argmax(axis=0) == own)])
 
 
 EXERCISES["00.5"] = Exercise(
@@ -83,14 +83,14 @@ EXERCISES["00.5"] = Exercise(
     hint="s.argmax(axis=1) is the most similar caption of each picture; picture k is right if it is k.",
     mistakes=[
         (lambda s: _shares(s.T), "the two are exchanged: a picture is a row, and chooses along it, axis=1."),
-        (lambda s: (_shares(s)[0], _shares(s)[0]), "the second share is about columns: a caption chooses a picture."),
-        (lambda s: (_shares(s)[1], _shares(s)[1]), "the first share is about rows: each picture chooses a caption."),
+        (lambda s: _shares(s)[[0, 0]], "the second share is about columns: a caption chooses a picture."),
+        (lambda s: _shares(s)[[1, 1]], "the first share is about rows: each picture chooses a caption."),
         (
-            lambda s: (float(np.mean(np.diag(s) > 0)), float(np.mean(np.diag(s) > 0))),
+            lambda s: np.full(2, np.mean(np.diag(s) > 0)),
             "the sign says nothing, only the comparison with the other entries of the row or column.",
         ),
         (
-            lambda s: tuple(int(share * len(s) + 0.5) for share in _shares(s)),
+            lambda s: _shares(s) * len(s),
             "these are counts; divide by the number of pictures.",
         ),
         (lambda s: float(np.mean(_shares(s))), "two shares were asked for; return both, pictures first."),

@@ -61,7 +61,7 @@ QUESTIONS: dict[str, Question] = {
     "18.07": Question(
         "b",
         {
-            "a": "errors of a difference add as squares: compare 0.15 with about two standard errors of the difference.",
+            "a": "errors of a difference add as squares: compare 0.15 with two standard errors of the difference.",
             "c": "a standard error is no bound; a third of the true values lies outside, even if all goes well.",
             "d": "bars come from the sample of masks; whether the model is right they cannot know.",
         },

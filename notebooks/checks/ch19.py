@@ -14,9 +14,9 @@ EXERCISES: dict[str, Exercise] = {}
 
 def _studies(rng: np.random.Generator) -> Iterator[tuple[Any, Any, Any, float]]:
     """Scenes differ much and the two things little, so that only pairs can tell; effects of three sizes."""
-    for effect in (0.0, 0.4, 2.5, -1.0, 0.4, 2.5):
+    for effect in (0.08, 0.4, 2.5, -1.0, 0.9, 2.5):
         count = int(rng.integers(9, 15))
-        scenes, noise = rng.normal(scale=2.0, size=count), rng.normal(scale=0.25, size=count)
+        scenes, noise = rng.normal(1.5, 2.0, count), rng.normal(scale=0.25, size=count)
         noise -= noise.mean()
         yield scenes + effect + noise, scenes, np.abs(rng.normal(5.0, 0.5, count)), 0.2
 
@@ -34,7 +34,7 @@ def _error(values: Any) -> float:
 EXERCISES["19.1"] = Exercise(
     cases=_studies,
     reference=lambda suspect, control, own, least: _verdict(suspect - control, _error(suspect - control), own, least),
-    hint="take differences scene by scene; their mean, against two standard errors first, then against least times own.",
+    hint="take differences scene by scene; compare their mean with two standard errors first, then with least.",
     mistakes=[
         (
             lambda suspect, control, own, least: _verdict(
@@ -65,7 +65,7 @@ EXERCISES["19.1"] = Exercise(
 
 
 def _plans(rng: np.random.Generator) -> Iterator[tuple[Any, float]]:
-    for count, effect in ((6, 0.3), (12, 0.17), (9, 0.8), (15, 0.05)):
+    for count, effect in ((12, 0.11), (6, 0.23), (9, 0.8), (15, 0.05)):
         yield rng.normal(0.2, 0.6, count), effect
 
 
