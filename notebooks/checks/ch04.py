@@ -65,7 +65,8 @@ def _patch_pair(samples: Any, p: float, worst: Callable[[Any], Any] = np.argmin)
 
 
 EXERCISES["04.2"] = Exercise(
-    cases=lambda rng, samples: [(samples, float(p)) for p in (*rng.uniform(0.25, 0.75, 3).round(2), 0.2, 0.8)],
+    # Nearly all along the slider it is the same pair, but not at 0.05.
+    cases=lambda rng, samples: [(samples, float(p)) for p in (*rng.uniform(0.25, 0.75, 3).round(2), 0.05, 0.8)],
     reference=_patch_pair,
     hint="patches are players 0 to 48; interactions is symmetric, so look at one half of it.",
     mistakes=[
