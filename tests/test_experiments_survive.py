@@ -238,7 +238,7 @@ def test_ctrl_c_stops_workers_too(tmp_path):
     process = start(tmp_path / "out", limit=40, workers=2)
     wait_for_an_item(process, tmp_path / "out")
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=180)
     assert process.returncode != 0 and errors.strip().splitlines()[-1].startswith("KeyboardInterrupt")
     assert not (tmp_path / "out" / f"{NAME}.lock").exists()
     rows = (tmp_path / "out" / TABLE).read_bytes().splitlines()
