@@ -198,6 +198,8 @@ class Contribution:
         found, check, weighted = form.new_zeros(n, n), Check(self._weights), self._weights[:, None] * of_g0
         for i, j, variances, influence in self._own.pair_variances(self._p):
             found[i, j] = variances
+            if self._near is not self:
+                continue  # the samples check the process at `near`, and this factor is not asked for
             expected = (self._own.expected @ influence.square()).sum() * form
             phi = weighted * self._h[:, i] * self._h[:, j]
             check.add(influence * of_g0, expected, phi, variances.sum() * form)

@@ -48,16 +48,17 @@ class CrossFitted(Surrogate):
         return found
 
     def _by_fold(self, ask: Callable[[KernelSurrogate], torch.Tensor]) -> torch.Tensor:
-        """The rows of an answer, (m, k), each by the fold that it belongs to."""
+        """The rows of an answer, (..., m, k), each by the fold that it belongs to."""
         answers = [(rows, ask(surrogate)) for rows, surrogate in self._parts]
         found = torch.empty_like(answers[0][1])
         for rows, answer in answers:
-            found[rows] = answer[rows]
+            found[..., rows, :] = answer[..., rows, :]
         return found
 
     def terms_without(self, p: float) -> tuple[torch.Tensor, torch.Tensor]:
         """The terms of order 0 and 1, both (m, d), each mask's own sample left out of what it is compared with."""
-        return self._by_fold(lambda one: one.terms_without(p)[0]), self._by_fold(lambda one: one.terms_without(p)[1])
+        zeroth, first = self._by_fold(lambda one: torch.stack(one.terms_without(p)))
+        return zeroth, first
 
     def second_term_without(self, p: float, directions: torch.Tensor) -> torch.Tensor:
         """The term of order 2 in directions (k, d), (m, k), likewise."""
